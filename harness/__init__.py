@@ -1,0 +1,3 @@
+"""Benchmarking and ablation harness for neural networks: a study in, a verdict out."""
+
+__version__ = "0.1.0"

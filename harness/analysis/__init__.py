@@ -1,0 +1,1 @@
+"""Records to outcomes to estimates, gates and verdicts. Never imports torch, optuna or mlflow."""

@@ -1,0 +1,1 @@
+"""Data sets: one file a set, one line in the table."""

@@ -1,0 +1,1 @@
+"""The append-only store on disk, and its MLflow mirror."""

@@ -1,0 +1,1 @@
+"""Verdicts and figures to HTML and PDF. Rebuilds from records alone."""

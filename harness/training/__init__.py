@@ -1,0 +1,1 @@
+"""A stack of trials in, an iterator of records out."""

@@ -1,0 +1,85 @@
+"""One run's whole config: five sections, each a name from a table of the catalogue and its options.
+
+The options of a section belong to the catalogue's entry of that name, which declares, types and
+defaults them (`catalogue.resolve`); here only the form is known, so that adding an entry with new
+options touches the entry alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import ConfigDict, Field, NonNegativeFloat, PositiveInt, model_validator
+
+from harness.words.base import Word
+
+SECTIONS = ("data", "model", "optimizer", "schedule", "train")
+
+
+class Section(Word):
+    """A name from one of the catalogue's tables, and the options of that entry."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, populate_by_name=True)
+
+    name: str
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options given beside the name."""
+        return dict(self.__pydantic_extra__ or {})
+
+
+class DataSection(Section):
+    """A data set of the catalogue, or a table of the user's own (`file` and `target`)."""
+
+    name: str = "file"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_or_file(cls, value: Any) -> Any:
+        if isinstance(value, dict) and not {"name", "file"} & value.keys():
+            raise ValueError(
+                "give data.name (a data set of the catalogue) or data.file (a table of your own)"
+            )
+        return value
+
+
+class ModelSection(Section):
+    """A network of the catalogue, or a class of the user's own: `package.module:Class` or `file.py:Class`."""
+
+    name: str = "mlp"
+    class_: str | None = Field(default=None, alias="class")
+
+
+class TrainSection(Word):
+    """How one run trains. Give `epochs` or `steps`; `batch_size` in examples, or "full"."""
+
+    batch_size: PositiveInt | Literal["full"] = 100
+    epochs: PositiveInt | None = None
+    steps: PositiveInt | None = None
+    loss: str = "cross_entropy"
+    dtype: Literal["float32", "float64"] = "float32"
+    evaluations: PositiveInt | None = Field(
+        default=None, description="evenly spaced evaluations; one an epoch if not given"
+    )
+    label_smoothing: NonNegativeFloat = Field(default=0.0, lt=1.0)
+
+    @model_validator(mode="after")
+    def _one_length(self) -> TrainSection:
+        if (self.epochs is None) == (self.steps is None):
+            raise ValueError("give train.epochs or train.steps, one of the two")
+        return self
+
+
+class RunConfig(Word):
+    """Everything that decides one run but its seeds."""
+
+    data: DataSection
+    model: ModelSection = ModelSection()
+    optimizer: Section = Section(name="sgd")
+    schedule: Section = Section(name="constant")
+    train: TrainSection
+
+    def tree(self) -> dict[str, Any]:
+        """The config as nested plain values, keys as written in a study."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)

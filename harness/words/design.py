@@ -1,0 +1,107 @@
+"""What planning makes of a study and what tuning found: all that analysis needs beside the records."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from harness.words.base import Word, content_hash
+from harness.words.study import Study
+
+Scope = Literal["fresh", "resplit", "fixed"]
+
+
+class Dimension(Word):
+    """One nuisance parameter of one arm. `values` where the levels are listed, else `low`, `high`."""
+
+    path: str
+    low: float | None = None
+    high: float | None = None
+    log: bool = False
+    values: list[Any] | None = None
+
+
+class Arm(Word):
+    """One combination of scientific levels. `config` is resolved, with the nuisances at their defaults."""
+
+    label: str
+    levels: dict[str, str]  # factor -> level's label, in the study's order
+    values: dict[str, Any]  # factor -> level's value (a path's value, or the paths it sets)
+    config: dict[str, Any]
+    tuned: list[Dimension]
+    n_parameters: int
+
+
+class DataFacts(Word):
+    """What a verdict's scope depends on. Sizes in examples."""
+
+    scope: Scope  # fresh draw a replicate | repeated splits of one finite set | one fixed set and split
+    n_train: int
+    n_val: int
+    n_test: int
+    n_classes: int | None
+
+
+class Design(Word):
+    """A study as it will run: arms, budgets, data, all explicit."""
+
+    name: str
+    study: Study
+    tier: str | None = None
+    arms: list[Arm]
+    data: dict[str, DataFacts]  # arm label -> facts
+    points: int  # tuning points an arm before any extension
+    steps: dict[str, int]  # arm label -> optimizer steps a trial
+
+    def arm(self, label: str) -> Arm:
+        """The arm of that label. Raises KeyError."""
+        return {a.label: a for a in self.arms}[label]
+
+    @property
+    def hash(self) -> str:
+        """Identifies everything that decides the verdict: what is frozen before judging."""
+        return content_hash(self.model_dump(mode="json"))
+
+
+class PointResult(Word):
+    """One tuning point of one arm, over its seeds. `score` is None where any seed diverged or failed."""
+
+    index: int
+    params: dict[str, Any]
+    round: int = 0  # 0: the declared grid; 1, 2: extensions
+    values: list[float]  # selected outcome, one a tuning seed; NaN never: missing where diverged
+    diverged: int = 0
+    score: float | None = None  # mean of values
+    score_se: float | None = None  # standard error of the mean
+
+
+class Choice(Word):
+    """What tuning chose for an arm, and why."""
+
+    arm: str
+    outcome: str  # what was selected on, as text
+    direction: Literal["higher", "lower"]
+    points: list[PointResult]
+    chosen: int | None  # index into points; None where every point diverged
+    on_edge: list[str] = []  # paths whose chosen value lies on the edge of the final range
+    extensions: int = 0
+    reason: str = ""  # "best mean", "more central within one standard error"
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The chosen nuisance values, dotted paths."""
+        return {} if self.chosen is None else self.points[self.chosen].params
+
+
+class Frozen(Word):
+    """Fixed after tuning and before judging; judging refuses to run where it has changed."""
+
+    design_hash: str
+    targets: dict[str, float]  # metric full name -> target of `steps_to`
+    choices: dict[str, dict[str, Any]]  # arm -> nuisance values
+    time: str  # ISO 8601, UTC
+    amendments: list[str] = []  # what was changed after judging began; disclosed in the report
+
+    @property
+    def hash(self) -> str:
+        """The hash of what is frozen, not of when."""
+        return content_hash(self.model_dump(mode="json", exclude={"time"}))

@@ -1,0 +1,49 @@
+"""A record: what a trial left behind."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from harness.words.base import Word
+
+
+class Status(StrEnum):
+    """How a trial ended. A trial that isn't `done` has no final metrics."""
+
+    DONE = "done"
+    DIVERGED = "diverged"  # NaN, Inf, or loss above 10 x its initial value
+    FAILED = "failed"  # an error of the program; `reason` says which; run again next time
+
+
+class Provenance(Word):
+    """Where and with what a stack of trials ran."""
+
+    device: str
+    stack_size: int
+    versions: dict[str, str]  # python, torch, harness, ...
+    data_fingerprint: str
+    fallback: str | None = None  # why the stack did not run as asked, if it didn't
+
+
+class Record(Word):
+    """One trial's outcome. Curves hold one value an evaluation; the final metrics one a split and metric.
+
+    `curves["val/accuracy"][i]` was measured after `steps[i]` optimizer steps. `train/*` curves are
+    measured, in evaluation mode, on the first `n_val` training examples; `final["train/*"]` on all.
+    After divergence curves hold NaN.
+    """
+
+    trial: str
+    study: str
+    phase: str
+    replicate: int
+    config: dict[str, object]
+    status: Status
+    reason: str = ""
+    diverged_at_step: int | None = None
+    steps: list[int]
+    curves: dict[str, list[float]]
+    final: dict[str, float]
+    n_parameters: int
+    time_s: float  # this trial's share of its stack's wall time
+    provenance: Provenance
