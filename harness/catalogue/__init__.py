@@ -1,1 +1,1 @@
-"""What can be swept: data sets, networks, activations, inits, optimizers, schedules, losses, metrics. One table a kind."""
+"""What can be swept, one table a kind: data, networks, activations, inits, optimizers, schedules, losses."""

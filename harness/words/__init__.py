@@ -1,1 +1,1 @@
-"""The nouns of the project: configs, studies, trials, records, seeds. Imports nothing else of ours but errors."""
+"""The nouns of the project: configs, studies, trials, records, seeds. Imports nothing of ours but errors."""

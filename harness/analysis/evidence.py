@@ -1,0 +1,83 @@
+"""What analysis works on: a study's design, what tuning chose, and every record, as data frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from harness.words.design import Choice, Design, Frozen
+from harness.words.record import Record
+from harness.words.trial import Planned
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that a verdict and a report are made from.
+
+    `trials` has one row a planned trial: arm, phase, replicate, point, trial, status, reason,
+    diverged_at_step, time_s, and one column a final metric (`test/accuracy`; NaN where diverged).
+    `curves` is long: arm, phase, replicate, point, trial, step, metric, value.
+    """
+
+    design: Design
+    choices: Mapping[str, Choice]
+    frozen: Frozen | None
+    trials: pd.DataFrame
+    curves: pd.DataFrame
+    records: Mapping[str, Record] = field(repr=False)  # trial id -> record
+    planned: tuple[Planned, ...] = field(repr=False, default=())
+    checks: tuple[Mapping[str, Any], ...] = ()  # reruns: trial, arm, same (bool), max_difference
+    executions: tuple[Mapping[str, Any], ...] = ()  # what ran when, on what
+
+
+def gather(
+    design: Design,
+    choices: Mapping[str, Choice],
+    frozen: Frozen | None,
+    planned: Iterable[Planned],
+    records: Iterable[Record],
+) -> Evidence:
+    """Join the plan with the records. Planned trials without a record are left out."""
+    by_id = {r.trial: r for r in records}
+    kept = tuple(p for p in planned if p.trial in by_id)
+    rows = [_trial_row(p, by_id[p.trial]) for p in kept]
+    curves = [_curve_frame(p, by_id[p.trial]) for p in kept]
+    return Evidence(
+        design=design,
+        choices=choices,
+        frozen=frozen,
+        trials=pd.DataFrame(rows),
+        curves=pd.concat(curves, ignore_index=True) if curves else pd.DataFrame(),
+        records=by_id,
+        planned=kept,
+    )
+
+
+def _trial_row(planned: Planned, record: Record) -> dict[str, Any]:
+    return {
+        "arm": planned.arm,
+        "phase": planned.phase,
+        "replicate": planned.replicate,
+        "point": planned.point,
+        "trial": planned.trial,
+        "status": record.status.value,
+        "reason": record.reason,
+        "diverged_at_step": record.diverged_at_step,
+        "time_s": record.time_s,
+        **record.final,
+    }
+
+
+def _curve_frame(planned: Planned, record: Record) -> pd.DataFrame:
+    wide = pd.DataFrame({"step": record.steps, **record.curves})
+    long = wide.melt(id_vars="step", var_name="metric", value_name="value")
+    return long.assign(
+        arm=planned.arm,
+        phase=planned.phase,
+        replicate=planned.replicate,
+        point=planned.point,
+        trial=planned.trial,
+    )
