@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
+from harness.errors import BadInput, UnknownName
 from harness.words.base import Word, content_hash
 from harness.words.study import Study
 
@@ -56,6 +58,37 @@ class Design(Word):
         """The arm of that label. Raises KeyError."""
         return {a.label: a for a in self.arms}[label]
 
+    def select_arms(self, side: str | Mapping[str, Any], at: Mapping[str, Any] | None = None) -> list[Arm]:
+        """The arms a hypothesis names, in the design's order.
+
+        `side` is an arm's label, the label of a level of any factor, or a selector {factor: level};
+        `at` restricts other factors. An empty selector means every arm. Raises BadInput where
+        nothing matches, UnknownName for a factor the study does not have.
+        """
+        if isinstance(side, Mapping) and "ensemble" in side:
+            raise BadInput("a side made of an ensemble is not available yet; name one arm of the study")
+        selector = {**(side if isinstance(side, Mapping) else {}), **(at or {})}
+        factors = list(self.study.arms)
+        for factor in selector.keys() - set(factors):
+            raise UnknownName("factor", factor, factors)
+        found = [a for a in self.arms if all(_has_level(a, f, v) for f, v in selector.items())]
+        if isinstance(side, str):
+            labelled = [a for a in found if a.label == side]
+            found = labelled or [a for a in found if side in a.levels.values()]
+        if not found:
+            raise BadInput(_named(side, at, "no arm") + f"; the study's arms: {_labels(self.arms)}")
+        return found
+
+    def select_arm(self, side: str | Mapping[str, Any], at: Mapping[str, Any] | None = None) -> Arm:
+        """The one arm a hypothesis names. Raises BadInput where several match, and as `select_arms`."""
+        found = self.select_arms(side, at)
+        if len(found) > 1:
+            raise BadInput(
+                _named(side, at, f"{len(found)} arms")
+                + f": {_labels(found)}; name one by its label, or restrict the other factors with `at`"
+            )
+        return found[0]
+
     @property
     def hash(self) -> str:
         """Identifies everything that decides the verdict: what is frozen before judging."""
@@ -105,3 +138,20 @@ class Frozen(Word):
     def hash(self) -> str:
         """The hash of what is frozen, not of when."""
         return content_hash(self.model_dump(mode="json", exclude={"time"}))
+
+
+def _has_level(arm: Arm, factor: str, level: Any) -> bool:
+    """Whether the arm is at that level: by its label, or by its value (so 1e-3 finds 0.001)."""
+    return str(level) == arm.levels.get(factor) or (
+        not isinstance(level, bool) and bool(arm.values.get(factor) == level)
+    )
+
+
+def _labels(arms: list[Arm]) -> str:
+    return ", ".join(a.label for a in arms)
+
+
+def _named(side: str | Mapping[str, Any], at: Mapping[str, Any] | None, found: str) -> str:
+    where = f" at {dict(at)}" if at else ""
+    what = repr(side) if isinstance(side, str) else dict(side)
+    return f"{what}{where} names {found}"
