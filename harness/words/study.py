@@ -6,13 +6,20 @@ by planning, which knows the catalogue.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import AfterValidator, Discriminator, Field, PositiveFloat, Tag, model_validator
 
 from harness.words.base import Word
 
 OUTCOMES = ("final", "best", "steps_to", "area", "probe", "ensemble", "success", "diverged", "cost", "exact")
+
+# What a run can already decide; the rest of the schema parses, and planning says that it isn't there yet.
+AVAILABLE_KINDS = ("superiority", "faster", "best_of")
+AVAILABLE_OUTCOMES = ("final", "best", "steps_to", "area", "diverged", "success")
+
+# Strict: `true` and "9" are no counts.
+Count = Annotated[int, Field(strict=True, gt=0)]
 
 
 class Claim(Word):
@@ -79,6 +86,7 @@ class Delta(Word):
         return f"{self.value * 100:g} %" if self.relative else f"{self.value:g}"
 
 
+_T = TypeVar("_T", list[Any], dict[str, Any])
 Levels = dict[str, Any]
 Selector = dict[str, Any]  # factor -> level
 Side = str | dict[str, Any]  # an arm's label, a selector, or an ensemble of an arm's members
@@ -88,7 +96,7 @@ class LogRange(Word):
     """Values evenly spaced in the logarithm, ends included."""
 
     log_range: tuple[PositiveFloat, PositiveFloat]
-    points: PositiveInt | None = None
+    points: Count | None = None
 
     @model_validator(mode="after")
     def _ascending(self) -> LogRange:
@@ -101,7 +109,7 @@ class LinearRange(Word):
     """Values evenly spaced, ends included."""
 
     range: tuple[float, float]
-    points: PositiveInt | None = None
+    points: Count | None = None
 
     @model_validator(mode="after")
     def _ascending(self) -> LinearRange:
@@ -110,15 +118,37 @@ class LinearRange(Word):
         return self
 
 
-def _not_empty(value: list[Any]) -> list[Any]:
+def _not_empty(value: _T) -> _T:
     if not value:
         raise ValueError("has no levels; give at least one")
     return value
 
 
 LevelList = Annotated[list[Any], AfterValidator(_not_empty)]
-Factor = LogRange | LinearRange | LevelList | Levels
-Range = Literal["own_range"] | LogRange | LinearRange | LevelList
+LevelMap = Annotated[Levels, AfterValidator(_not_empty)]
+
+
+def _form(value: Any) -> str | None:
+    """Which form of a factor or a range this is, so that an error speaks of one form, not of all."""
+    if isinstance(value, LogRange) or (isinstance(value, dict) and "log_range" in value):
+        return "<log_range>"
+    if isinstance(value, LinearRange) or (isinstance(value, dict) and "range" in value):
+        return "<range>"
+    forms = ((dict, "<levels>"), (list, "<list>"), (str, "<name>"))
+    return next((tag for kind, tag in forms if isinstance(value, kind)), None)
+
+
+def _one_or_two(value: Any) -> str:
+    return "<two>" if isinstance(value, (list, tuple)) else "<one>"
+
+
+_SharedForms = (
+    Annotated[LogRange, Tag("<log_range>")]
+    | Annotated[LinearRange, Tag("<range>")]
+    | Annotated[LevelList, Tag("<list>")]
+)
+Factor = Annotated[_SharedForms | Annotated[LevelMap, Tag("<levels>")], Discriminator(_form)]
+Range = Annotated[_SharedForms | Annotated[Literal["own_range"], Tag("<name>")], Discriminator(_form)]
 
 
 class Tune(Word):
@@ -128,14 +158,12 @@ class Tune(Word):
     """
 
     parameters: dict[str, Range] = {}
-    points: PositiveInt | None = Field(
-        default=None, description="points an arm: 9 for one dimension, 16 for more"
-    )
-    seeds: PositiveInt = 2
+    points: Count | None = Field(default=None, description="points an arm: 9 for one dimension, 16 for more")
+    seeds: Count = 2
     select: Outcome | None = Field(default=None, description="default: the final validation metric")
     sampler: Literal["auto", "grid", "qmc", "random", "tpe", "gp"] = "auto"
-    extend: NonNegativeInt = Field(
-        default=2, le=4, description="how often a winner on the edge extends its range"
+    extend: int = Field(
+        default=2, strict=True, ge=0, le=4, description="how often a winner on the edge extends its range"
     )
 
     @model_validator(mode="before")
@@ -151,7 +179,7 @@ class Tune(Word):
 class Judge(Word):
     """How often each arm is judged, with fresh seeds paired across arms."""
 
-    replicates: PositiveInt = 20
+    replicates: Count = 20
 
 
 class Target(Word):
@@ -315,7 +343,10 @@ Hypothesis = Annotated[
 class Require(Word):
     """A manipulation check: the outcome (or the difference of two) of an arm lies within bounds."""
 
-    outcome: Outcome | tuple[Outcome, Outcome]
+    outcome: Annotated[
+        Annotated[Outcome, Tag("<one>")] | Annotated[tuple[Outcome, Outcome], Tag("<two>")],
+        Discriminator(_one_or_two),
+    ]
     arm: Selector = {}
     at_least: float | None = None
     at_most: float | None = None
@@ -324,7 +355,7 @@ class Require(Word):
 class Budget(Word):
     """How much a search may spend."""
 
-    trials: PositiveInt
+    trials: Count
     sampler: Literal["tpe", "gp", "qmc", "random"] = "tpe"
 
 
