@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, Discriminator, Field, PositiveFloat, Tag, model_validator
 
+from harness.errors import unknown
 from harness.words.base import Word
 
 OUTCOMES = ("final", "best", "steps_to", "area", "probe", "ensemble", "success", "diverged", "cost", "exact")
@@ -47,17 +48,17 @@ class Outcome(Word):
         if not isinstance(value, dict) or "function" in value:
             return value
         named = [k for k in value if k in OUTCOMES]
-        if len(named) != 1:
-            raise ValueError(
-                f"an outcome names one of {', '.join(OUTCOMES)}; found {list(value) or 'nothing'}"
-            )
+        if not named:
+            raise ValueError(unknown("outcome", ", ".join(map(str, value)), OUTCOMES))
+        if len(named) > 1:
+            raise ValueError(f"an outcome names one of {', '.join(OUTCOMES)}; found {', '.join(named)}")
         options = {k: v for k, v in value.items() if k != named[0]}
         return {"function": named[0], "metric": value[named[0]], "options": options}
 
     @model_validator(mode="after")
     def _known(self) -> Outcome:
         if self.function not in OUTCOMES:
-            raise ValueError(f"unknown outcome {self.function!r}; allowed: {', '.join(OUTCOMES)}")
+            raise ValueError(unknown("outcome", self.function, OUTCOMES))
         return self
 
     def __str__(self) -> str:
