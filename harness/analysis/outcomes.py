@@ -1,0 +1,190 @@
+"""Outcomes: one number for one arm and one replicate, made from a record.
+
+A diverged run is never dropped: it gets the metric's worst value, or is censored at its budget.
+Imports NumPy alone, so that tuning can use it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import BadInput
+from harness.words.metrics import Metric, split_metric
+from harness.words.record import Record, Status
+from harness.words.study import OUTCOMES, Outcome
+
+Direction = Literal["higher", "lower"]
+Floats = NDArray[np.float64]
+
+
+class Value(NamedTuple):
+    """An outcome's value. `censored`: the event was not seen within the budget, `value` is the budget."""
+
+    value: float
+    censored: bool = False
+    diverged: bool = False
+
+
+class _Asked(NamedTuple):
+    """What an outcome function works on."""
+
+    outcome: Outcome
+    record: Record
+    target: float | None
+    n_classes: int | None
+
+
+def outcome_value(
+    outcome: Outcome, record: Record, target: float | None = None, n_classes: int | None = None
+) -> Value:
+    """The outcome of one record. `target` on the metric's scale is needed by `steps_to` alone.
+
+    `n_classes` gives a diverged run its worst value (accuracy 1/C, NLL log C); without it, or for a
+    metric without a known worst value, a diverged run's value is NaN.
+    Raises BadInput for an outcome that is not available, a metric the record lacks, a failed trial.
+    """
+    if record.status is Status.FAILED:
+        raise BadInput(f"trial {record.trial} failed ({record.reason}); a failed trial has no outcome")
+    return _function(outcome)(_Asked(outcome, record, target, n_classes))
+
+
+def outcome_direction(outcome: Outcome, override: Direction | None = None) -> Direction:
+    """Which way the outcome is better: fewer steps, fewer diverged, more successes, else the metric's own.
+
+    `override` is a hypothesis's `direction`; for `steps_to` it says which way the metric is better,
+    and fewer steps stay better. Raises BadInput or UnknownName for an unknown metric.
+    """
+    if outcome.function == "steps_to":
+        return "lower"
+    if override is not None:
+        return override
+    fixed: dict[str, Direction] = {"diverged": "lower", "success": "higher"}
+    return fixed.get(outcome.function) or split_metric(outcome.metric)[1].better
+
+
+def _function(outcome: Outcome) -> Callable[[_Asked], Value]:
+    if outcome.function not in FUNCTIONS:
+        raise BadInput(
+            f"outcome {outcome.function!r} is not available yet; available: {', '.join(FUNCTIONS)} "
+            f"(of the {len(OUTCOMES)} that a study file may name)"
+        )
+    unknown = outcome.options.keys() - OPTIONS.get(outcome.function, set())
+    if unknown:
+        allowed = ", ".join(sorted(OPTIONS.get(outcome.function, set()))) or "none"
+        raise BadInput(f"outcome {outcome}: unknown option {', '.join(sorted(unknown))}; allowed: {allowed}")
+    return FUNCTIONS[outcome.function]
+
+
+def _final(asked: _Asked) -> Value:
+    """The metric after the last step."""
+    metric = _metric(asked)
+    if asked.record.status is Status.DIVERGED:
+        return Value(metric.worst(asked.n_classes), diverged=True)
+    return Value(_lookup(asked.record.final, asked, "final metric"))
+
+
+def _best(asked: _Asked) -> Value:
+    """The best value on the metric's curve."""
+    metric = _metric(asked)
+    if asked.record.status is Status.DIVERGED:
+        return Value(metric.worst(asked.n_classes), diverged=True)
+    curve = _curve(asked)
+    return Value(float(np.nanmax(curve) if metric.better == "higher" else np.nanmin(curve)))
+
+
+def _area(asked: _Asked) -> Value:
+    """The mean of the curve over the steps from the first evaluation to the last (trapezoids)."""
+    metric = _metric(asked)
+    if asked.record.status is Status.DIVERGED:
+        return Value(metric.worst(asked.n_classes), diverged=True)
+    curve, steps = _curve(asked), np.asarray(asked.record.steps, dtype=float)
+    if len(curve) == 1:
+        return Value(float(curve[0]))
+    return Value(float(np.trapezoid(curve, steps) / (steps[-1] - steps[0])))
+
+
+def _steps_to(asked: _Asked) -> Value:
+    """Optimizer steps until the running median of three evaluations reaches the target."""
+    metric = _metric(asked)
+    if asked.target is None:
+        raise BadInput(
+            f"outcome {asked.outcome} needs a target; give target.value, or tune so that one can be set"
+        )
+    curve, steps = _curve(asked), np.asarray(asked.record.steps, dtype=float)
+    if len(curve) < 3:
+        raise BadInput(f"outcome {asked.outcome} needs at least 3 evaluations a run; found {len(curve)}")
+    if asked.record.status is Status.DIVERGED:
+        return Value(float(steps[-1]), censored=True, diverged=True)
+    sign = 1.0 if metric.better == "higher" else -1.0
+    step = first_step(steps, sign * curve, sign * asked.target)
+    return Value(float(steps[-1]), censored=True) if step is None else Value(step)
+
+
+def _diverged(asked: _Asked) -> Value:
+    """1 where the run diverged, else 0."""
+    lost = asked.record.status is Status.DIVERGED
+    return Value(float(lost), diverged=lost)
+
+
+def _success(asked: _Asked) -> Value:
+    """1 where the final metric is at least (or at most) the option's bound, else 0; a diverged run fails."""
+    bounds = asked.outcome.options
+    if len(bounds) != 1:
+        raise BadInput(
+            f"outcome {asked.outcome} needs at_least or at_most, one of the two; found {dict(bounds)}"
+        )
+    if asked.record.status is Status.DIVERGED:
+        return Value(0.0, diverged=True)
+    value = _lookup(asked.record.final, asked, "final metric")
+    reached = value >= bounds["at_least"] if "at_least" in bounds else value <= bounds["at_most"]
+    return Value(float(reached))
+
+
+def first_step(steps: Floats, curve: Floats, target: float) -> float | None:
+    """The first step where the centred running median of 3 of a rising curve reaches `target`, or None.
+
+    `steps`, `curve`: (evaluations,). Linear between evaluations. The neighbour missing at either end
+    counts as not reaching, as does a NaN: a single noisy last value is no arrival, and two values
+    above the target at the start are an arrival at the first evaluation (no earlier step is known).
+    """
+    padded = np.concatenate(([-np.inf], np.where(np.isnan(curve), -np.inf, curve), [-np.inf]))
+    smooth = np.median(np.stack([padded[:-2], padded[1:-1], padded[2:]]), axis=0)
+    reached = np.flatnonzero(smooth >= target)
+    if not len(reached):
+        return None
+    i = int(reached[0])
+    if i == 0 or not np.isfinite(smooth[i - 1]):
+        return float(steps[i])
+    share = (target - smooth[i - 1]) / (smooth[i] - smooth[i - 1])
+    return float(steps[i - 1] + share * (steps[i] - steps[i - 1]))
+
+
+def _metric(asked: _Asked) -> Metric:
+    return split_metric(asked.outcome.metric)[1]
+
+
+def _curve(asked: _Asked) -> Floats:
+    return np.asarray(_lookup(asked.record.curves, asked, "curve"), dtype=float)
+
+
+def _lookup(values: Mapping[str, Any], asked: _Asked, what: str) -> Any:
+    metric = asked.outcome.metric
+    if metric not in values:
+        has = ", ".join(values) or "none"
+        raise BadInput(f"outcome {asked.outcome}: the record has no {what} {metric!r}; it has {has}")
+    return values[metric]
+
+
+FUNCTIONS: dict[str, Callable[[_Asked], Value]] = {
+    "final": _final,
+    "best": _best,
+    "steps_to": _steps_to,
+    "area": _area,
+    "diverged": _diverged,
+    "success": _success,
+}
+OPTIONS: dict[str, set[str]] = {"success": {"at_least", "at_most"}}
