@@ -70,6 +70,14 @@ class TrainSection(Word):
             raise ValueError("give train.epochs or train.steps, one of the two")
         return self
 
+    def steps_per_epoch(self, n_train: int) -> int:
+        """Optimizer steps an epoch of `n_train` examples; a last batch that would be short is left out."""
+        return 1 if self.batch_size == "full" else n_train // self.batch_size
+
+    def total_steps(self, n_train: int) -> int:
+        """Optimizer steps of a whole run."""
+        return self.steps if self.steps is not None else (self.epochs or 0) * self.steps_per_epoch(n_train)
+
 
 class RunConfig(Word):
     """Everything that decides one run but its seeds."""

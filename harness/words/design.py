@@ -20,6 +20,7 @@ class Dimension(Word):
     high: float | None = None
     log: bool = False
     values: list[Any] | None = None
+    whole: bool = False  # the option takes whole numbers: what is tried is rounded
 
 
 class Arm(Word):
