@@ -1,0 +1,138 @@
+"""One part of a store: a typed Parquet file of records, written once and never changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from harness.records.files import damaged, write_whole
+from harness.words.record import Provenance, Record, Status
+
+GROUP = 256  # rows a row group: what is in memory at once while reading or merging
+
+SCHEMA = pa.schema(
+    [
+        ("trial", pa.string()),
+        ("status", pa.string()),
+        ("study", pa.string()),
+        ("phase", pa.string()),
+        ("replicate", pa.int64()),
+        ("config", pa.string()),  # JSON
+        ("reason", pa.string()),
+        ("diverged_at_step", pa.int64()),
+        ("steps", pa.list_(pa.int64())),
+        ("curves", pa.map_(pa.string(), pa.list_(pa.float64()))),
+        ("final", pa.map_(pa.string(), pa.float64())),
+        ("n_parameters", pa.int64()),
+        ("time_s", pa.float64()),
+        ("device", pa.string()),
+        ("stack_size", pa.int64()),
+        ("versions", pa.string()),  # JSON
+        ("data_fingerprint", pa.string()),
+        ("fallback", pa.string()),
+        ("execution", pa.string()),
+        ("written_at", pa.float64()),  # seconds since 1970, UTC
+    ]
+)
+_PROVENANCE = ("device", "stack_size", "data_fingerprint", "fallback")
+_PLAIN = (
+    "trial", "status", "study", "phase", "replicate", "diverged_at_step", "steps", "n_parameters", "time_s",
+)  # fmt: skip
+
+
+class Stored(NamedTuple):
+    """A record as it lies in the store, with the execution that wrote it and when."""
+
+    record: Record
+    execution: str
+    written_at: float  # seconds since 1970, UTC
+
+
+class Key(NamedTuple):
+    """What a listing needs of a record."""
+
+    trial: str
+    status: Status
+
+
+def write_part(path: Path, rows: Iterable[Stored]) -> None:
+    """Write the rows as one part, whole or not at all, a row group at a time."""
+
+    def write(file: Any) -> None:
+        left = iter(rows)
+        with pq.ParquetWriter(file, SCHEMA, compression="zstd") as writer:
+            while group := list(islice(left, GROUP)):
+                writer.write_table(pa.Table.from_pylist([_row(r) for r in group], SCHEMA))
+
+    write_whole(path, write)
+
+
+def read_keys(path: Path) -> list[Key]:
+    """Trial and status of every row, no other column read. Raises HarnessError where it is damaged."""
+    try:
+        with pq.ParquetFile(path) as file:
+            table = file.read(columns=["trial", "status"])
+        trials, statuses = table["trial"].to_pylist(), table["status"].to_pylist()
+        return [Key(t, Status(s)) for t, s in zip(trials, statuses, strict=True)]
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+        raise _damaged(path, error) from error
+
+
+def read_rows(path: Path, numbers: Collection[int]) -> Iterator[Stored]:
+    """The rows of these numbers, in order, a row group in memory. Raises HarnessError where it is damaged."""
+    start = 0
+    try:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=GROUP):
+                wanted = [i for i in range(len(batch)) if start + i in numbers]
+                start += len(batch)
+                yield from map(_stored, batch.take(pa.array(wanted, pa.int64())).to_pylist())
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> Exception:
+    remedy = (
+        f"rename it to {path.name}.bad and run the study again; only its trials run anew, "
+        "the other parts are intact"
+    )
+    return damaged(path, error, remedy)
+
+
+def _row(stored: Stored) -> dict[str, Any]:
+    record, provenance = stored.record, stored.record.provenance
+    return {
+        **{name: getattr(record, name) for name in _PLAIN},
+        **{name: getattr(provenance, name) for name in _PROVENANCE},
+        "status": record.status.value,
+        "config": json.dumps(record.config),
+        "reason": record.reason.encode("utf-8", "backslashreplace").decode(),  # file names may not be UTF-8
+        "curves": list(record.curves.items()),
+        "final": list(record.final.items()),
+        "versions": json.dumps(provenance.versions),
+        "execution": stored.execution,
+        "written_at": stored.written_at,
+    }
+
+
+def _stored(row: dict[str, Any]) -> Stored:
+    provenance = Provenance(versions=json.loads(row["versions"]), **{name: row[name] for name in _PROVENANCE})
+    record = Record(
+        **{name: row[name] for name in _PLAIN},
+        config=json.loads(row["config"]),
+        reason=row["reason"],
+        curves=dict(row["curves"]),
+        final=dict(row["final"]),
+        provenance=provenance,
+    )
+    return Stored(record, row["execution"], row["written_at"])
