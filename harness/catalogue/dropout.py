@@ -1,0 +1,55 @@
+"""Dropout whose mask is a hash of (trial, step, layer, element): the same in any stack, on any device.
+
+`nn.Dropout` draws from a global generator, so a trial's mask would depend on its neighbours.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+MASK32 = 0xFFFFFFFF
+
+
+def mix(x: Tensor) -> Tensor:
+    """A bijection of 32-bit words that scatters its input: two rounds of multiply and xor-shift.
+
+    x: int64 with values in [0, 2^32); so is the result. The constants are those of the
+    `lowbias32` search (Wellons 2018); int64 arithmetic keeps products exact modulo 2^64.
+    """
+    x = ((x ^ (x >> 16)) * 0x21F0AAAD) & MASK32
+    x = ((x ^ (x >> 15)) * 0x735A2D97) & MASK32
+    return x ^ (x >> 15)
+
+
+def uniform(key: Tensor, n: int) -> Tensor:
+    """`n` numbers in [0, 1) from a key (...,) int64 in [0, 2^32): float32, (..., n)."""
+    index = torch.arange(n, device=key.device, dtype=torch.int64)
+    words = mix(mix(index * 0x9E3779B9 & MASK32) ^ key.unsqueeze(-1))
+    return (words >> 8).to(torch.float32) * (1.0 / (1 << 24))
+
+
+class Dropout(nn.Module):
+    """Zero each element with probability `rate` in training and scale the rest by 1/(1-rate).
+
+    `rate` is the share dropped (Srivastava et al. 2014, inverted form). `rate` and `key` are buffers,
+    so that both vary inside a stack; the training loop sets `key` anew for every trial and step.
+    """
+
+    rate: Tensor
+    key: Tensor
+    layer: int
+
+    def __init__(self, rate: float, layer: int = 0) -> None:
+        super().__init__()
+        self.layer = layer
+        self.register_buffer("rate", torch.tensor(float(rate), dtype=torch.float64))
+        self.register_buffer("key", torch.tensor(0, dtype=torch.int64))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (B, ...) -> (B, ...)."""
+        if not self.training:
+            return x
+        draws = uniform(mix(self.key ^ (self.layer * 0x85EBCA6B & MASK32)), x[0].numel() * x.shape[0])
+        keep = draws.reshape(x.shape) >= self.rate
+        return torch.where(keep, x * (1 / (1 - self.rate)).to(x.dtype), 0.0)

@@ -1,0 +1,116 @@
+"""A run's config made whole: every section checked against its table and every default filled in.
+
+What comes out is what a trial is identified by, so nothing about a run is left to a default that
+may change later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from harness.catalogue.activations import ACTIVATIONS
+from harness.catalogue.data import DATASETS
+from harness.catalogue.inits import INITS
+from harness.catalogue.losses import LOSSES
+from harness.catalogue.networks import NETWORKS
+from harness.catalogue.optimizers import OPTIMIZERS
+from harness.catalogue.schedules import SCHEDULES
+from harness.errors import BadInput, unknown
+from harness.words.base import Word
+from harness.words.config import RunConfig, Section
+from harness.words.design import DataFacts
+from harness.words.paths import get_path, set_paths
+
+Tables = Mapping[str, Any]
+
+
+class ConfigError(BadInput):
+    """A value of a run's config is wrong; `path` is where, dotted."""
+
+    def __init__(self, path: str, message: str) -> None:
+        self.path, self.message = path, message
+        super().__init__(f"{path}: {message}")
+
+
+# Options whose values are names of a table, by dotted path.
+NAMES: dict[str, tuple[str, Tables]] = {
+    "model.activation": ("activation", ACTIVATIONS),
+    "model.output_activation": ("activation", ACTIVATIONS),
+    "model.init": ("init", INITS),
+    "train.loss": ("loss", LOSSES),
+}
+TABLES: dict[str, tuple[str, Tables]] = {
+    "data": ("data set", DATASETS),
+    "model": ("network", NETWORKS),
+    "optimizer": ("optimizer", OPTIMIZERS),
+    "schedule": ("schedule", SCHEDULES),
+}
+
+
+def resolve(tree: Mapping[str, Any]) -> RunConfig:
+    """The whole config of `tree`, with every option of every section explicit.
+
+    Raises ConfigError naming the dotted path, what was found and what is allowed.
+    """
+    config = _validated(RunConfig, tree, "", [*RunConfig.model_fields])
+    sections = {name: _resolved_section(name, getattr(config, name)) for name in TABLES}
+    whole = {**config.tree(), **sections}
+    for path, (kind, table) in NAMES.items():
+        _check_name(whole, path, kind, table)
+    return RunConfig.model_validate(whole)
+
+
+def resolved_with(tree: Mapping[str, Any], params: Mapping[str, Any]) -> RunConfig:
+    """`resolve` after setting dotted paths."""
+    return resolve(set_paths(tree, params))
+
+
+def options_of(config: RunConfig, section: str) -> Any:
+    """The typed options of a resolved section (an instance of the entry's options class)."""
+    value: Section = getattr(config, section)
+    return TABLES[section][1][value.name].options.model_validate(value.options)
+
+
+def data_facts(config: RunConfig) -> DataFacts:
+    """Sizes and scope of the config's data, known without loading where the set allows it."""
+    facts: DataFacts = DATASETS[config.data.name].facts(options_of(config, "data"))
+    return facts
+
+
+def _resolved_section(name: str, section: Section) -> dict[str, Any]:
+    kind, table = TABLES[name]
+    if name == "model" and getattr(section, "class_", None):
+        return section.model_dump(mode="json", by_alias=True, exclude_none=True)
+    if section.name not in table:
+        raise ConfigError(f"{name}.name", unknown(kind, section.name, table))
+    entry = table[section.name].options
+    options = _validated(entry, section.options, f"{name}.", [*entry.model_fields])
+    return {"name": section.name, **options.model_dump(mode="json", exclude_none=True)}
+
+
+def _check_name(tree: Mapping[str, Any], path: str, kind: str, table: Tables) -> None:
+    try:
+        value = get_path(tree, path)
+    except KeyError:
+        return
+    if value not in table:
+        raise ConfigError(path, unknown(kind, value, table))
+
+
+def _validated(kind: type[Word], value: Mapping[str, Any], prefix: str, allowed: Iterable[str]) -> Any:
+    try:
+        return kind.model_validate(dict(value))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        path = prefix + ".".join(str(part) for part in first["loc"])
+        raise ConfigError(path.rstrip("."), _say(first, allowed)) from None
+
+
+def _say(error: Mapping[str, Any], allowed: Iterable[str]) -> str:
+    if error["type"] == "extra_forbidden":
+        return unknown("key", error["loc"][-1], allowed)
+    message = str(error["msg"]).removeprefix("Value error, ")
+    return message if error["type"] == "value_error" else f"{message}; found {error['input']!r}"

@@ -1,0 +1,35 @@
+"""Metrics of a stack over splits, in evaluation mode: one value a member."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from harness.catalogue.metrics import PerExample
+from harness.training.members import Split, StackData
+from harness.training.program import Buffers, Program
+
+CHUNK_ELEMENTS = 4_000_000  # inputs held at once while evaluating: bounds memory, not results
+
+
+def evaluate(
+    program: Program,
+    state: tuple[Tensor, Buffers],
+    data: StackData,
+    split: Split,
+    metrics: Mapping[str, PerExample],
+) -> dict[str, Tensor]:
+    """The mean of each metric over a split's examples, (M,) float64. An empty split gives nothing."""
+    if len(split) == 0:
+        return {}
+    params, buffers = state
+    totals = {name: torch.zeros(len(params), dtype=torch.float64, device=params.device) for name in metrics}
+    per_example = len(params) * split.x[0, 0].numel()
+    with torch.no_grad():
+        for x, y in data.chunks(split, max(1, CHUNK_ELEMENTS // per_example)):
+            outputs = program.outputs(params, buffers, x)
+            for name, metric in metrics.items():
+                totals[name] += torch.vmap(metric)(outputs, y).sum(1, dtype=torch.float64)
+    return {name: total / len(split) for name, total in totals.items()}

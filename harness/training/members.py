@@ -1,0 +1,110 @@
+"""The data and hyperparameters of a stack, laid out for it: shared where equal, stacked where not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from harness.catalogue.data.base import Splits
+from harness.catalogue.optimizers import OPTIMIZERS
+from harness.training.start import DTYPES, batch_orders
+from harness.words.trial import Trial
+
+
+class Split(NamedTuple):
+    """One split of R data sets of equal shapes: x (R, n, *features), y (R, n)."""
+
+    x: Tensor
+    y: Tensor
+
+    def head(self, n: int) -> Split:
+        """The first n examples."""
+        return Split(self.x[:, :n], self.y[:, :n])
+
+    def __len__(self) -> int:
+        return self.x.shape[1]
+
+
+class StackData(NamedTuple):
+    """The R data sets of a stack and which one each member trains on, (M,)."""
+
+    splits: dict[str, Split]
+    member: Tensor
+    n_classes: int | None
+    fingerprints: tuple[str, ...]  # one a member
+
+    def batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """Training examples by index (M, B) -> x (M, B, *features), y (M, B)."""
+        x, y = self.splits["train"]
+        flat = (index + self.member.unsqueeze(1) * x.shape[1]).reshape(-1)
+        xs = x.flatten(0, 1).index_select(0, flat).view(*index.shape, *x.shape[2:])
+        return xs, y.flatten(0, 1).index_select(0, flat).view(index.shape)
+
+    def chunks(self, split: Split, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """A split in runs of at most `size` examples: x (M, n, *features), y (M, n); no copy where R = 1."""
+        for start in range(0, len(split), size):
+            x, y = split.x[:, start : start + size], split.y[:, start : start + size]
+            if x.shape[0] == 1:
+                m = len(self.member)
+                yield x.expand(m, *x.shape[1:]), y.expand(m, *y.shape[1:])
+            else:
+                yield x[self.member], y[self.member]
+
+
+def stack_data(splits: Sequence[Splits], dtype: torch.dtype, device: torch.device) -> StackData:
+    """Lay out one Splits a member; equal fingerprints share their arrays."""
+    unique: dict[str, Splits] = {s.fingerprint: s for s in splits}
+    places = {fingerprint: i for i, fingerprint in enumerate(unique)}
+    member = torch.tensor([places[s.fingerprint] for s in splits], device=device)
+    parts = {
+        name: Split(
+            _stacked([getattr(s, f"x_{name}") for s in unique.values()], dtype, device),
+            _stacked([getattr(s, f"y_{name}") for s in unique.values()], dtype, device),
+        )
+        for name in ("train", "val", "test")
+    }
+    return StackData(parts, member, splits[0].n_classes, tuple(s.fingerprint for s in splits))
+
+
+def _stacked(arrays: Sequence[Any], dtype: torch.dtype, device: torch.device) -> Tensor:
+    tensor = torch.from_numpy(np.stack(arrays))
+    return tensor.to(device, dtype if tensor.is_floating_point() else torch.int64)
+
+
+def hyperparameters(trials: Sequence[Trial], device: torch.device) -> dict[str, Tensor]:
+    """Every number of the optimizer as (M, 1) float64."""
+    sections = [trial.config["optimizer"] for trial in trials]
+    names = OPTIMIZERS[sections[0]["name"]].options.model_fields
+    return {
+        name: torch.tensor([float(s[name]) for s in sections], dtype=torch.float64, device=device).unsqueeze(
+            1
+        )
+        for name in names
+    }
+
+
+def batch_size_of(config: dict[str, Any], n_train: int) -> int:
+    """Examples a step; "full", or more than there are, is all of them."""
+    size = config["train"]["batch_size"]
+    return n_train if size == "full" else min(int(size), n_train)
+
+
+def stacked_orders(
+    trials: Sequence[Trial], n_train: int, batch_size: int, device: torch.device
+) -> Iterator[Tensor]:
+    """Step after step, the indices of each member's batch, (M, B); trials of equal seeds share one draw."""
+    parts = [trial.seed_parts() for trial in trials]
+    streams = {p: batch_orders(t, n_train, batch_size) for p, t in zip(parts, trials, strict=True)}
+    while True:
+        epoch = {p: next(stream) for p, stream in streams.items()}
+        stacked = torch.stack([epoch[p] for p in parts], dim=1).to(device)  # (steps, M, B)
+        yield from stacked
+
+
+def dtype_of(config: dict[str, Any]) -> torch.dtype:
+    """The dtype a config trains in."""
+    return DTYPES[config["train"]["dtype"]]

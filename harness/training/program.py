@@ -1,0 +1,87 @@
+"""One model's loss, gradient and outputs as pure functions, and their stacked forms by `vmap`.
+
+Shapes: M models, then B examples, then features. A model's parameters are one flat vector (P,), a
+stack's (M, P): the optimizer then passes over memory once, whatever the number of layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, grad_and_value, vmap
+
+from harness.catalogue.dropout import Dropout
+
+Buffers = dict[str, Tensor]
+PerExample = Callable[[Tensor, Tensor], Tensor]
+
+
+class Layout(NamedTuple):
+    """How a flat vector (P,) splits into a module's named parameters."""
+
+    names: tuple[str, ...]
+    shapes: tuple[torch.Size, ...]
+
+    @property
+    def sizes(self) -> list[int]:
+        """Elements of each parameter."""
+        return [shape.numel() for shape in self.shapes]
+
+    def unflatten(self, flat: Tensor) -> dict[str, Tensor]:
+        """Views of flat (P,) by parameter name."""
+        parts = torch.split(flat, self.sizes)
+        return {n: p.view(s) for n, p, s in zip(self.names, parts, self.shapes, strict=True)}
+
+
+def layout_of(module: nn.Module) -> Layout:
+    """The layout of a module's parameters, in its own order."""
+    named = dict(module.named_parameters())
+    return Layout(tuple(named), tuple(p.shape for p in named.values()))
+
+
+class Program(NamedTuple):
+    """What a stack runs: a module, its layout, and the stacked functions of it.
+
+    `gradient(params (M, P), buffers, x (M, B, ...), y (M, B)) -> grads (M, P), (loss (M,), buffers)`;
+    `outputs(params (M, P), buffers, x (M, B, ...)) -> (M, B, C)`, in evaluation mode.
+    """
+
+    module: nn.Module
+    layout: Layout
+    gradient: Callable[[Tensor, Buffers, Tensor, Tensor], tuple[Tensor, tuple[Tensor, Buffers]]]
+    outputs: Callable[[Tensor, Buffers, Tensor], Tensor]
+    dropouts: tuple[str, ...]  # paths of the module's dropout layers
+
+
+def make_program(module: nn.Module, loss: PerExample) -> Program:
+    """The program of one module and one loss."""
+    layout = layout_of(module)
+
+    def loss_of(flat: Tensor, buffers: Buffers, x: Tensor, y: Tensor) -> tuple[Tensor, Buffers]:
+        outputs = functional_call(module, {**layout.unflatten(flat), **buffers}, (x,))
+        return loss(outputs, y).mean(), buffers
+
+    def outputs_of(flat: Tensor, buffers: Buffers, x: Tensor) -> Tensor:
+        result: Tensor = functional_call(module, {**layout.unflatten(flat), **buffers}, (x,))
+        return result
+
+    stacked_gradient = vmap(grad_and_value(loss_of, has_aux=True))
+    stacked_outputs = vmap(outputs_of)
+
+    def gradient(
+        params: Tensor, buffers: Buffers, x: Tensor, y: Tensor
+    ) -> tuple[Tensor, tuple[Tensor, Buffers]]:
+        module.train()
+        result: tuple[Tensor, tuple[Tensor, Buffers]] = stacked_gradient(params, buffers, x, y)
+        return result
+
+    def outputs(params: Tensor, buffers: Buffers, x: Tensor) -> Tensor:
+        module.eval()
+        result: Tensor = stacked_outputs(params, buffers, x)
+        return result
+
+    dropouts = tuple(name for name, part in module.named_modules() if isinstance(part, Dropout))
+    return Program(module, layout, gradient, outputs, dropouts)

@@ -1,0 +1,68 @@
+"""A stack: trials of equal shapes and code, trained together along a leading axis M."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+from harness.catalogue.networks import NETWORKS
+from harness.catalogue.optimizers import OPTIMIZERS
+from harness.words.base import canonical
+from harness.words.paths import flatten
+from harness.words.trial import Trial
+
+
+class Stack(NamedTuple):
+    """M trials that differ only in what may vary inside a stack."""
+
+    key: str
+    trials: tuple[Trial, ...]
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The config of the first trial: equal for all but the varying paths."""
+        return self.trials[0].config
+
+
+def stack_key(config: dict[str, Any]) -> str:
+    """Equal for trials that can train together.
+
+    Learning rate, decay and every other number of the optimizer, the network's varying options, label
+    noise and seeds vary inside a stack; whatever changes shapes or code is part of the key.
+    """
+    rest = {k: v for k, v in flatten(config) if k not in varying_paths(config)}
+    structure = {path: _is_on(value) for path, value in flatten(config) if path in _switches(config)}
+    return canonical([rest, structure])
+
+
+def varying_paths(config: dict[str, Any]) -> set[str]:
+    """The dotted paths whose values are (M,) tensors inside a stack."""
+    numbers = OPTIMIZERS[config["optimizer"]["name"]].options.model_fields
+    return {f"optimizer.{name}" for name in numbers} | _switches(config) | {"data.label_noise"}
+
+
+def _switches(config: dict[str, Any]) -> set[str]:
+    """Varying options of the network; at 0 the part they belong to isn't there at all."""
+    if "class" in config["model"]:
+        return set()
+    return {f"model.{name}" for name in NETWORKS[config["model"]["name"]].varying}
+
+
+def _is_on(value: object) -> bool:
+    return value != 0
+
+
+def stacks_of(trials: Iterable[Trial], largest: int) -> list[Stack]:
+    """Group trials by key, in order, into stacks of at most `largest` trials of about equal size."""
+    groups: dict[str, list[Trial]] = defaultdict(list)
+    for trial in trials:
+        groups[stack_key(trial.config)].append(trial)
+    return [Stack(key, part) for key, group in groups.items() for part in _parts(group, largest)]
+
+
+def _parts(group: Sequence[Trial], largest: int) -> list[tuple[Trial, ...]]:
+    count = -(-len(group) // largest)
+    bounds = [len(group) * i // count for i in range(count + 1)]
+    return [tuple(group[a:b]) for a, b in pairwise(bounds)]

@@ -1,0 +1,77 @@
+"""What a trial starts from: module, initial weights, batch order and noise key, each from its own stream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from harness.catalogue.inits import INITS
+from harness.catalogue.networks import NETWORKS
+from harness.catalogue.resolve import options_of
+from harness.training.program import Buffers, layout_of
+from harness.words.config import RunConfig
+from harness.words.seeds import seed_for
+from harness.words.trial import Trial
+
+DTYPES = {"float32": torch.float32, "float64": torch.float64}
+
+
+def build_module(config: dict[str, Any], features: tuple[int, ...], n_outputs: int) -> nn.Module:
+    """The network of a resolved config, for inputs (B, *features) and outputs (B, n_outputs)."""
+    run = RunConfig.model_validate(config)
+    network = NETWORKS[run.model.name]
+    with torch.random.fork_rng(devices=[]):  # layers draw from the global generator; their draws are not used
+        module = network.build(options_of(run, "model"), features, n_outputs)
+    return module.to(DTYPES[run.train.dtype])
+
+
+def n_parameters(config: dict[str, Any], features: tuple[int, ...], n_outputs: int) -> int:
+    """How many numbers the network learns."""
+    with torch.device("meta"):
+        module = build_module(config, features, n_outputs)
+    return sum(p.numel() for p in module.parameters())
+
+
+def initial_params(trial: Trial, module: nn.Module) -> Tensor:
+    """The trial's initial parameters, flat (P,): weights drawn by the config's init, the rest as built.
+
+    A parameter's generator is named by its own name, so that arms of equal shapes start alike and a
+    change to one layer leaves the others' draws as they were.
+    """
+    layout, own = layout_of(module), dict(module.named_parameters())
+    parts = [_initial(trial, name, own[name].detach()) for name in layout.names]
+    return torch.cat([p.reshape(-1) for p in parts])
+
+
+def _initial(trial: Trial, name: str, own: Tensor) -> Tensor:
+    if own.ndim < 2:  # a bias or the scale of a normalisation
+        return torch.zeros_like(own) if name.endswith("bias") else own
+    generator = torch.Generator().manual_seed(seed_for("init", *trial.seed_parts(), name))
+    return INITS[trial.config["model"]["init"]].draw(tuple(own.shape), generator, own.dtype)
+
+
+def initial_buffers(trial: Trial, module: nn.Module) -> Buffers:
+    """The module's buffers, with the dropout rates of this trial."""
+    buffers = {name: b.detach().clone() for name, b in module.named_buffers()}
+    rate = trial.config["model"].get("dropout", 0.0)
+    return {n: torch.full_like(b, rate) if n.endswith("dropout.rate") else b for n, b in buffers.items()}
+
+
+def noise_key(trial: Trial) -> int:
+    """The trial's key for dropout and noise, in [0, 2^32)."""
+    return seed_for("noise", *trial.seed_parts()) & 0xFFFFFFFF
+
+
+def batch_orders(trial: Trial, n_train: int, batch_size: int) -> Iterator[Tensor]:
+    """Epoch after epoch, the indices of the training examples by step: (steps an epoch, B) int64.
+
+    Each epoch is a fresh permutation; a last batch that would be short is left out, so that every
+    step sees B examples.
+    """
+    generator = torch.Generator().manual_seed(seed_for("order", *trial.seed_parts()))
+    steps = n_train // batch_size
+    while True:
+        yield torch.randperm(n_train, generator=generator)[: steps * batch_size].view(steps, batch_size)
