@@ -1,0 +1,107 @@
+"""Estimates of one paired difference: intervals, rank forms, effect sizes. Pure functions of arrays."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+
+from harness.analysis.outcomes import Floats
+
+CONFIDENCE = 0.95
+MIN_RANK_PAIRS = 6  # below, no 95 % signed-rank interval exists: 2 / 2^n > 0.05
+
+
+class Interval(NamedTuple):
+    """An estimate with its 95 % interval and two-sided p value, on one scale."""
+
+    method: str
+    n: int
+    value: float
+    low: float
+    high: float
+    standard_error: float
+    p_value: float
+
+
+def paired_t(differences: Floats, variance_ratio: float = 0.0) -> Interval:
+    """The mean of (n,) differences with Student's t interval, n >= 2.
+
+    `variance_ratio` > 0 is Nadeau and Bengio's n_test/n_train for repeated splits of one data set:
+    the variance of the mean is (1/n + n_test/n_train) s^2, df = n - 1. Source: Nadeau and Bengio
+    2003, Inference for the generalization error, section 5. Differences all equal give an interval
+    of no width.
+    """
+    n = len(differences)
+    mean = float(np.mean(differences))
+    spread = float(np.std(differences, ddof=1))
+    if spread <= 1e-12 * abs(mean):  # rounding of equal differences, not variation
+        spread = 0.0
+    error = spread * math.sqrt(1 / n + variance_ratio)
+    method = "paired t (Nadeau-Bengio)" if variance_ratio else "paired t"
+    return t_interval(method, n, mean, error)
+
+
+def t_interval(method: str, n: int, value: float, error: float) -> Interval:
+    """value +- t(n-1) standard errors."""
+    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)) * error
+    size = abs(value) / error if error > 0 else (np.inf if value else 0.0)
+    p_value = float(2 * stats.t.sf(size, n - 1))
+    return Interval(method, n, value, value - half, value + half, error, p_value)
+
+
+def hodges_lehmann(differences: Floats) -> Interval:
+    """The median of the Walsh averages of (n,) differences, with the Wilcoxon signed-rank interval and p.
+
+    The interval is [W_(k), W_(m+1-k)] of the m ordered averages, k from the exact null distribution of
+    the rank sum. The standard error is that of a t interval as wide: for planning n alone. Source:
+    Hollander, Wolfe and Chicken, Nonparametric statistical methods, 3.2-3.3. Needs n >= 6.
+    """
+    n = len(differences)
+    rows, columns = np.triu_indices(n)
+    averages = np.sort((differences[rows] + differences[columns]) / 2)
+    k = _rank_quantile(n, (1 - CONFIDENCE) / 2)
+    low, high = float(averages[k - 1]), float(averages[len(averages) - k])
+    error = (high - low) / (2 * float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)))
+    method = "Hodges-Lehmann (Wilcoxon signed-rank)"
+    return Interval(method, n, float(np.median(averages)), low, high, error, signed_rank_p(differences))
+
+
+def signed_rank_p(differences: Floats) -> float:
+    """Wilcoxon's two-sided signed-rank p; the ranks of zeros are split evenly. 1 where all are zero."""
+    if not np.any(differences):
+        return 1.0
+    return float(stats.wilcoxon(differences, zero_method="zsplit").pvalue)
+
+
+def d_z(differences: Floats) -> float | None:
+    """The standardised mean difference of pairs, mean / sd; None where the differences don't vary."""
+    spread = float(np.std(differences, ddof=1))
+    return float(np.mean(differences)) / spread if spread > 0 else None
+
+
+def probability_better(differences: Floats) -> float:
+    """P(A better than B) + 1/2 P(equal), over pairs."""
+    return float(np.mean(differences > 0) + 0.5 * np.mean(differences == 0))
+
+
+def pair_correlation(a: Floats, b: Floats) -> float | None:
+    """Pearson's correlation of paired outcomes: what pairing gains. None where either doesn't vary."""
+    if len(a) < 3 or np.ptp(a) == 0 or np.ptp(b) == 0:
+        return None
+    return float(np.corrcoef(a, b)[0, 1])
+
+
+@lru_cache(maxsize=256)
+def _rank_quantile(n: int, tail: float) -> int:
+    """The largest k with P(rank sum <= k - 1) <= tail under the null hypothesis, at least 1."""
+    counts = np.ones(1)  # counts[s] / 2^i: probability of rank sum s from the ranks 1 ... i
+    for rank in range(1, n + 1):
+        grown = np.zeros(len(counts) + rank)
+        grown[: len(counts)] += counts / 2
+        grown[rank:] += counts / 2
+        counts = grown
+    return max(1, int(np.searchsorted(np.cumsum(counts), tail, side="right")))

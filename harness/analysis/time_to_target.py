@@ -1,0 +1,75 @@
+"""`faster`: how many times fewer steps an arm needs to reach a target, with runs that never reach it."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from scipy import stats
+
+from harness.analysis.estimates import Interval, paired_t, t_interval
+from harness.analysis.outcome_table import Pairs
+from harness.analysis.outcomes import Floats
+from harness.analysis.sign_flip import Alternative
+
+
+def log_speed_up(pairs: Pairs, variance_ratio: float = 0.0) -> Interval:
+    """log(T_b / T_a), above 0 where a is faster, from n >= 2 pairs of steps to the target.
+
+    None censored: the mean of the paired logs, paired t; exp(value) is the geometric speed-up.
+    Some censored: the log ratio of the restricted means, log(mean min(T_b, budget) / mean min(T_a,
+    budget)), with a paired jackknife t interval, and the two-sided sign test of wins against losses
+    as its p value. Censoring pulls that ratio towards 1 where the slower arm is the more censored.
+    """
+    if not (pairs.a_censored.any() or pairs.b_censored.any()):
+        return paired_t(np.log(pairs.b) - np.log(pairs.a), variance_ratio)
+    return _restricted_ratio(pairs, variance_ratio)
+
+
+def _restricted_ratio(pairs: Pairs, variance_ratio: float) -> Interval:
+    n = len(pairs)
+    value = math.log(pairs.b.mean() / pairs.a.mean())
+    left_out = np.log(_means_without_one(pairs.b) / _means_without_one(pairs.a))
+    pseudo = n * value - (n - 1) * left_out
+    error = float(np.std(pseudo, ddof=1)) * math.sqrt(1 / n + variance_ratio)
+    interval = t_interval("ratio of restricted means (paired jackknife)", n, value, error)
+    return interval._replace(p_value=win_loss_p(wins(pairs)))
+
+
+def wins(pairs: Pairs) -> Floats:
+    """(n,) 1 where a reaches the target first, -1 where b does, 0 for a tie (both censored, or equal)."""
+    a = np.where(pairs.a_censored, np.inf, pairs.a)
+    b = np.where(pairs.b_censored, np.inf, pairs.b)
+    return np.where(a < b, 1.0, np.where(a > b, -1.0, 0.0))
+
+
+def win_loss_p(signs: Floats, alternative: Alternative = "two-sided") -> float:
+    """The sign test: wins among untied pairs against a fair coin. 1 where every pair ties."""
+    untied = int(np.count_nonzero(signs))
+    if not untied:
+        return 1.0
+    won = int(np.count_nonzero(signs > 0))
+    return float(stats.binomtest(won, untied, 0.5, alternative=alternative).pvalue)
+
+
+def restricted_mean_difference(pairs: Pairs, variance_ratio: float = 0.0) -> Interval:
+    """mean min(T_b, budget) - mean min(T_a, budget) in steps; the jackknife of a mean is its paired t."""
+    return paired_t(pairs.b - pairs.a, variance_ratio)
+
+
+def log_rank_p(pairs: Pairs) -> float:
+    """The two-sided log-rank p value of the two arms' times. It ignores the pairing, so it is cautious."""
+    if pairs.a_censored.all() and pairs.b_censored.all():
+        return 1.0
+    left, right = _survival(pairs.a, pairs.a_censored), _survival(pairs.b, pairs.b_censored)
+    return float(stats.logrank(left, right).pvalue)
+
+
+def _survival(steps: Floats, censored: np.ndarray) -> stats.CensoredData:
+    return stats.CensoredData.right_censored(steps, censored)
+
+
+def _means_without_one(values: Floats) -> Floats:
+    """(n,) the mean of all but the i-th value."""
+    without: Floats = (values.sum() - values) / (len(values) - 1)
+    return without
