@@ -97,3 +97,4 @@ class StudyVerdict(Word):
     arms: list[ArmSummary]
     targets: dict[str, float]
     provenance: dict[str, Any]
+    report: dict[str, Any] = {}  # filled when written: the report's tables and what its figures draw
