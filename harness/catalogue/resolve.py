@@ -6,10 +6,12 @@ may change later.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import torch
 from pydantic import ValidationError
+from torch import nn
 
 from harness.catalogue.activations import ACTIVATIONS
 from harness.catalogue.data import DATASETS
@@ -78,6 +80,23 @@ def data_facts(config: RunConfig) -> DataFacts:
     """Sizes and scope of the config's data, known without loading where the set allows it."""
     facts: DataFacts = DATASETS[config.data.name].facts(options_of(config, "data"))
     return facts
+
+
+def build_network(config: RunConfig, input_shape: Sequence[int], n_classes: int | None) -> nn.Module:
+    """The config's network for inputs (B, *input_shape); one output a class, or one for a regression.
+
+    Layers draw their first weights from the global generator: it is put back, and the draws unused.
+    """
+    network = NETWORKS[config.model.name]
+    with torch.random.fork_rng(devices=[]):
+        return network.build(options_of(config, "model"), tuple(input_shape), n_classes or 1)
+
+
+def n_parameters(config: RunConfig, facts: DataFacts) -> int:
+    """How many numbers the config's network learns; nothing is allocated."""
+    with torch.device("meta"):
+        module = build_network(config, facts.input_shape, facts.n_classes)
+    return sum(p.numel() for p in module.parameters())
 
 
 def _resolved_section(name: str, section: Section) -> dict[str, Any]:

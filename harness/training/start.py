@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.catalogue.inits import INITS
-from harness.catalogue.networks import NETWORKS
-from harness.catalogue.resolve import options_of
+from harness.catalogue.resolve import build_network
 from harness.training.program import Buffers, layout_of
 from harness.words.config import RunConfig
 from harness.words.seeds import seed_for
@@ -19,20 +18,10 @@ from harness.words.trial import Trial
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
-def build_module(config: dict[str, Any], features: tuple[int, ...], n_outputs: int) -> nn.Module:
-    """The network of a resolved config, for inputs (B, *features) and outputs (B, n_outputs)."""
+def build_module(config: dict[str, Any], input_shape: tuple[int, ...], n_classes: int | None) -> nn.Module:
+    """The network of a resolved config, in its dtype."""
     run = RunConfig.model_validate(config)
-    network = NETWORKS[run.model.name]
-    with torch.random.fork_rng(devices=[]):  # layers draw from the global generator; their draws are not used
-        module = network.build(options_of(run, "model"), features, n_outputs)
-    return module.to(DTYPES[run.train.dtype])
-
-
-def n_parameters(config: dict[str, Any], features: tuple[int, ...], n_outputs: int) -> int:
-    """How many numbers the network learns."""
-    with torch.device("meta"):
-        module = build_module(config, features, n_outputs)
-    return sum(p.numel() for p in module.parameters())
+    return build_network(run, input_shape, n_classes).to(DTYPES[run.train.dtype])
 
 
 def initial_params(trial: Trial, module: nn.Module) -> Tensor:

@@ -92,8 +92,7 @@ def start(stack: Stack, splits: Sequence[Splits], device: torch.device) -> Run:
     config = stack.config
     run_config = RunConfig.model_validate(config)
     data = stack_data(splits, dtype_of(config), device)
-    n_outputs = data.n_classes or 1
-    module = build_module(config, splits[0].input_shape, n_outputs).to(device)
+    module = build_module(config, splits[0].input_shape, data.n_classes).to(device)
     loss = smoothed(LOSSES[config["train"]["loss"]].per_example, config["train"]["label_smoothing"])
     buffers = [initial_buffers(trial, module) for trial in stack.trials]
     params = torch.stack([initial_params(trial, module) for trial in stack.trials]).to(device)

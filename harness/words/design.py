@@ -42,6 +42,7 @@ class DataFacts(Word):
     n_val: int
     n_test: int
     n_classes: int | None
+    input_shape: tuple[int, ...] = ()  # of one example
 
 
 class Design(Word):

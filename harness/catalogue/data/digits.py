@@ -38,7 +38,12 @@ class DigitsOptions(Word):
 def facts(options: DigitsOptions) -> DataFacts:
     """1,797 examples split 60/20/20 by class."""
     return DataFacts(
-        scope="resplit", n_train=options.n_train, n_val=_SIZES[1], n_test=_SIZES[2], n_classes=N_CLASSES
+        scope="resplit",
+        n_train=options.n_train,
+        n_val=_SIZES[1],
+        n_test=_SIZES[2],
+        n_classes=N_CLASSES,
+        input_shape=(8, 8),
     )
 
 

@@ -58,6 +58,7 @@ def facts(options: MnistOptions) -> DataFacts:
         n_val=options.n_val,
         n_test=options.n_test,
         n_classes=N_CLASSES,
+        input_shape=(28, 28),
     )
 
 

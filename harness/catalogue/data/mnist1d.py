@@ -85,6 +85,7 @@ def facts(options: Mnist1dOptions) -> DataFacts:
         n_val=options.n_val,
         n_test=options.n_test,
         n_classes=N_CLASSES,
+        input_shape=(40,),
     )
 
 

@@ -1,0 +1,133 @@
+"""Tuning points of one arm: the declared design, its extension past an edge, and which point wins.
+
+Pure functions; Optuna's part stands in `tuning`. A point is a dict of dotted path -> value.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from harness.planning.arms import spaced
+from harness.words.design import Dimension, PointResult
+from harness.words.study import LinearRange, LogRange, Tune
+
+EDGE = 0.05  # a quasi-random winner this close to an end of its range, as a share of it, lies on the edge
+
+Point = dict[str, Any]
+
+
+def is_grid(tune: Tune, dimensions: Sequence[Dimension]) -> bool:
+    """Whether the design is a grid: at most one dimension, unless the study says otherwise."""
+    return tune.sampler == "grid" or (tune.sampler == "auto" and len(dimensions) <= 1)
+
+
+def axis(dimension: Dimension, count: int) -> list[Any]:
+    """`count` values of a dimension, ends included; all of them where they are listed."""
+    if dimension.values is not None:
+        return list(dimension.values)
+    assert dimension.low is not None
+    assert dimension.high is not None
+    ends = (dimension.low, dimension.high)
+    values = spaced(LogRange(log_range=ends) if dimension.log else LinearRange(range=ends), count)
+    return list(dict.fromkeys(round(v) for v in values)) if dimension.whole else values
+
+
+def grid(dimensions: Sequence[Dimension], points: int) -> list[Point]:
+    """The grid of about `points` points: all on one axis, or the product of equal axes."""
+    per_axis = points if len(dimensions) == 1 else max(2, round(points ** (1 / len(dimensions))))
+    rows: list[Point] = [{}]
+    for dimension in dimensions:
+        rows = [{**row, dimension.path: v} for row in rows for v in axis(dimension, per_axis)]
+    return rows
+
+
+def place(dimension: Dimension, value: Any) -> float:
+    """Where a value lies in its dimension's range: 0 at the low end, 1 at the high one."""
+    if dimension.values is not None:
+        return dimension.values.index(value) / max(1, len(dimension.values) - 1)
+    low, high, scaled = (_scale(dimension, v) for v in (dimension.low, dimension.high, value))
+    return (scaled - low) / (high - low)
+
+
+def _scale(dimension: Dimension, value: Any) -> float:
+    return math.log(value) if dimension.log else float(value)
+
+
+def edges(dimensions: Sequence[Dimension], point: Mapping[str, Any]) -> dict[str, int]:
+    """Paths of the point that lie on an edge of their range: -1 the low one, +1 the high one.
+
+    Listed values that aren't numbers have no edge, nor has a list of one.
+    """
+    found: dict[str, int] = {}
+    for d in dimensions:
+        if d.values is not None and (len(d.values) < 2 or not all(_is_number(v) for v in d.values)):
+            continue
+        where = place(d, point[d.path])
+        if min(where, 1 - where) <= EDGE + 1e-9:
+            found[d.path] = -1 if where < 0.5 else 1
+    return found
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def extended(
+    dimensions: Sequence[Dimension], winner: Mapping[str, Any], points: int, valid: Callable[[Point], bool]
+) -> tuple[list[Dimension], list[Point]]:
+    """Two points beyond each edge the winner lies on, spaced as the design is, and the wider dimensions.
+
+    Points that `valid` refuses (a rate of 1, a negative decay) are left out: where the range ends
+    by nature there is nothing to extend. Listed values are never extended.
+    """
+    on_edge = edges(dimensions, winner)
+    wider, new = list(dimensions), []
+    for i, d in enumerate(dimensions):
+        if d.path not in on_edge or d.values is not None:
+            continue
+        beyond = [{**winner, d.path: v} for v in _beyond(d, on_edge[d.path], points, len(dimensions))]
+        kept = [p for p in beyond if valid(p)]
+        new += kept
+        ends = [p[d.path] for p in kept] + [d.low, d.high]
+        wider[i] = d.model_copy(update={"low": min(ends), "high": max(ends)})
+    return wider, new
+
+
+def _beyond(dimension: Dimension, side: int, points: int, n_dimensions: int) -> list[Any]:
+    per_axis = points if n_dimensions == 1 else max(3, round(points ** (1 / n_dimensions)))
+    low, high = _scale(dimension, dimension.low), _scale(dimension, dimension.high)
+    spacing = (high - low) / (per_axis - 1)
+    scaled = [(high if side > 0 else low) + side * spacing * k for k in (1, 2)]
+    values = [float(f"{math.exp(v) if dimension.log else v:.4g}") for v in scaled]
+    return [round(v) for v in values] if dimension.whole else values
+
+
+def choose(
+    dimensions: Sequence[Dimension], results: Sequence[PointResult], better: str
+) -> tuple[int | None, str]:
+    """The index of the winning point and why: the best mean, or a more central one within its standard error.
+
+    Points with a diverged or failed run have no score and can't win (method.md, section 3).
+    """
+    scored = [(i, r) for i, r in enumerate(results) if r.score is not None]
+    if not scored:
+        return None, "every point diverged"
+    sign = 1.0 if better == "higher" else -1.0
+    best_index, best = max(scored, key=lambda pair: sign * (pair[1].score or 0.0))
+    assert best.score is not None
+    floor = sign * best.score - (best.score_se or 0.0)
+    near = [(i, r) for i, r in scored if r.score is not None and sign * r.score >= floor]
+    index, _ = min(near, key=lambda pair: (_off_centre(dimensions, pair[1]), pair[0] != best_index))
+    return (
+        index,
+        "best mean" if index == best_index else "more central, within one standard error of the best",
+    )
+
+
+def _off_centre(dimensions: Sequence[Dimension], result: PointResult) -> float:
+    offsets = [place(d, result.params[d.path]) - 0.5 for d in dimensions]
+    return round(float(np.linalg.norm(offsets)), 9) if offsets else 0.0
