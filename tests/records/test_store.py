@@ -327,7 +327,7 @@ def test_nothing_to_append_is_an_error(tmp_path: Path) -> None:
 
 def test_the_store_needs_no_heavy_library() -> None:
     code = (
-        "import sys, harness.records.store, harness.records.follower, harness.records.ui;"
+        "import sys, harness.records.store, harness.records.mirror_process, harness.records.ui;"
         "heavy = {'mlflow', 'torch', 'optuna', 'pandas', 'sqlalchemy'} & sys.modules.keys();"
         "assert not heavy, heavy"
     )

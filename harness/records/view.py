@@ -1,0 +1,106 @@
+"""What people see of a study in MLflow's pages: the experiment's note, a table sorted and grouped."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from harness.words.design import Design
+from harness.words.study import Outcome
+from harness.words.verdict import StudyVerdict
+
+VIEW = "harness"
+VIEW_TAG = f"mlflow.sharedViewState.{VIEW}"  # undocumented; without it the pages open unsorted
+NOTE_TAG = "mlflow.note.content"
+
+
+def view_url(base_url: str, experiment_id: str) -> str:
+    """The link to a study's runs, sorted and grouped by arm."""
+    return (
+        f"{base_url.rstrip('/')}/#/experiments/{experiment_id}/runs"
+        f"?workflowType=machine_learning&viewStateShareKey={VIEW}"
+    )
+
+
+def note(design: Design, verdict: StudyVerdict | None) -> str:
+    """The experiment's description in Markdown: the claim, the verdict if there is one, how to read."""
+    study = design.study
+    says = study.claim.says or "no claim; see the report"
+    source = f" ({study.claim.source})" if study.claim.source else ""
+    answer = (
+        f"**Verdict.** {verdict.headline}" if verdict else "**Verdict.** None yet: the study is under way."
+    )
+    return "\n\n".join(
+        [
+            f"## {study.title or design.name}",
+            f"**Claim.** {says}{source}",
+            answer,
+            "**How to read.** Each run is one trial, except the runs tagged `kind = execution`, which carry "
+            "the report, the verdict and a summary of every arm. `tags.phase = 'tune'` are the trials that "
+            "chose each arm's settings, `tags.phase = 'judge'` those that decide. Group by the tag `arm` to "
+            "see the mean of each arm; the same `replicate` means the same data and seeds in every arm. "
+            "Intervals and tests stand in the report, not here.",
+        ]
+    )
+
+
+def view_state(design: Design, judged: bool) -> str:
+    """The shared view: the columns of the question, best first, grouped by arm, judged trials if any.
+
+    The keys are those the pages write themselves.
+    """
+    metrics = _metrics(design)
+    state: dict[str, Any] = {
+        "searchFilter": "tags.phase = 'judge'" if judged else "tags.kind = 'trial'",
+        "orderByKey": f"metrics.`{metrics[0]}`" if metrics else "attributes.start_time",
+        "orderByAsc": False,
+        "startTime": "ALL",
+        "lifecycleFilter": "Active",
+        "datasetsFilter": [],
+        "modelVersionFilter": "All Runs",
+        "selectedColumns": [
+            *(f"tags.`{t}`" for t in ("arm", "phase", "replicate", "status")),
+            *(f"params.`{p}`" for p in _parameters(design)),
+            *(f"metrics.`{m}`" for m in metrics),
+        ],
+        "columnOrder": [],
+        "columnWidths": {},
+        "runsExpanded": {},
+        "runsPinned": [],
+        "runsHidden": [],
+        "runsVisibilityMap": {},
+        "runsHiddenMode": "SHOWALL",
+        "viewMaximized": False,
+        "runListHidden": False,
+        "isAccordionReordered": False,
+        "useGroupedValuesInCharts": True,
+        "hideEmptyCharts": True,
+        "groupBy": {"aggregateFunction": "average", "groupByKeys": [{"mode": "tag", "groupByData": "arm"}]},
+        "groupsExpanded": {},
+        "autoRefreshEnabled": True,
+        "globalLineChartConfig": {"xAxisKey": "step", "lineSmoothness": 0, "selectedXAxisMetricKey": ""},
+    }
+    return json.dumps(state)
+
+
+def _parameters(design: Design) -> list[str]:
+    """The paths that differ between arms or are tuned: what tells trials apart."""
+    swept = [path for path in design.study.arms if "." in path]
+    tuned = [dimension.path for arm in design.arms for dimension in arm.tuned]
+    return _unique([*swept, *tuned])[:8]
+
+
+def _metrics(design: Design) -> list[str]:
+    """The final metrics that the hypotheses speak of, test before validation."""
+    spoken: list[str] = []
+    for hypothesis in design.study.hypotheses:
+        outcome = getattr(hypothesis, "outcome", None)
+        if isinstance(outcome, Outcome) and "/" in outcome.metric:
+            spoken.append(outcome.metric)
+    named = [m.partition("/")[2] for m in spoken]
+    return [f"final/{m}" for m in _unique([*(f"test/{n}" for n in named), *spoken])][:6]
+
+
+def _unique(names: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(names))
