@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from harness.errors import unknown
+from harness.planning.options import is_whole
 from harness.words.config import SECTIONS
 from harness.words.form_errors import shown
 from harness.words.study import LinearRange, LogRange
@@ -100,7 +101,9 @@ def _levels(file: StudyFile, name: str, factor: Any) -> list[Level]:
     if isinstance(factor, (LogRange, LinearRange)):
         if factor.points is None or factor.points < 2:
             raise file.error("a range of levels needs points: 2 or more", "arms", name)
-        values = spaced(factor, factor.points)
+        values: list[Any] = spaced(factor, factor.points)
+        if is_whole(file.study.base, name):
+            values = list(dict.fromkeys(round(v) for v in values))
         return [Level(label_of(v), v, {name: v}, None) for v in values]
     if isinstance(factor, Mapping):
         return [Level(label, value, {name: value}, label) for label, value in factor.items()]

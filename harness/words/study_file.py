@@ -39,6 +39,10 @@ class StudyFile:
         """An error that names this file, the line and the location."""
         return StudyError(_one_line(self.path, self.lines, Problem(location, message)))
 
+    def report(self, problems: list[Problem]) -> StudyError:
+        """One error of several problems, in the file's order, at most ten."""
+        return StudyError(_report(self.path, self.lines, problems))
+
 
 def load_study(path: Path) -> StudyFile:
     """Read and check the form of a study file. Raises StudyError, one line a problem."""

@@ -1,0 +1,246 @@
+"""Checks of a design's meaning: hypotheses match arms, metrics are measured, rules can fire."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from harness.catalogue.metrics import CLASSIFICATION, CLASSIFICATION_AT_END, REGRESSION, REGRESSION_AT_END
+from harness.errors import BadInput, unknown
+from harness.planning.availability import outcomes_of, unavailable
+from harness.planning.power import ALPHA, smallest_sign_flip_p
+from harness.words.design import Arm, Design
+from harness.words.form_errors import Problem, shown
+from harness.words.metrics import split_metric
+from harness.words.study import (
+    AVAILABLE_KINDS,
+    AVAILABLE_OUTCOMES,
+    BestOf,
+    Delta,
+    Faster,
+    Hypothesis,
+    Outcome,
+    Study,
+    Superiority,
+)
+from harness.words.yaml_tree import Location
+
+MIN_REPLICATES = 8
+CURVE_OUTCOMES = ("best", "steps_to", "area")
+WITHOUT_METRIC = ("diverged",)
+MIN_EVALUATIONS = 3  # a running median of three
+
+
+def meaning_problems(study: Study, design: Design) -> list[Problem]:
+    """Everything that is wrong with what the study means, given its arms.
+
+    Parts that are not available yet are passed over: `availability` speaks of them.
+    """
+    problems = [*_outcome_problems(study, design), *_selection(study), *_targets(study, design)]
+    for index, hypothesis in enumerate(study.hypotheses):
+        if hypothesis.kind in AVAILABLE_KINDS:
+            problems.extend(_hypothesis_problems(design, index, hypothesis))
+    problems.extend(_required(study, design))
+    problems.extend(_replicates(study))
+    silenced = {p.location for p in unavailable(study)}
+    return [p for p in problems if p.location not in silenced]
+
+
+def target_reference(design: Design) -> Arm | None:
+    """The arm whose tuned final value sets the target of `steps_to`.
+
+    `target.reference`, else b of the primary hypothesis, else b of the first `faster`; None where
+    there is none of these. Raises BadInput where it names no arm, or several.
+    """
+    study = design.study
+    if study.target.reference is not None:
+        return design.select_arm(study.target.reference)
+    primary = [study.primary] if isinstance(study.primary, (Faster, Superiority)) else []
+    pairs = [*primary, *(h for h in study.hypotheses if isinstance(h, Faster))]
+    return design.select_arm(pairs[0].b, pairs[0].at) if pairs else None
+
+
+def _hypothesis_problems(design: Design, index: int, hypothesis: Hypothesis) -> Iterator[Problem]:
+    place: Location = ("hypotheses", index)
+    if isinstance(hypothesis, (Superiority, Faster)):
+        yield from _pair(design, place, hypothesis)
+    if isinstance(hypothesis, BestOf):
+        yield from _best_of(design, place, hypothesis)
+    if isinstance(hypothesis, (Superiority, Faster, BestOf)):
+        yield from _delta(place, hypothesis, hypothesis.delta)
+
+
+def _pair(design: Design, place: Location, hypothesis: Superiority | Faster) -> Iterator[Problem]:
+    found = []
+    for name, side in (("a", hypothesis.a), ("b", hypothesis.b)):
+        if isinstance(side, dict) and "ensemble" in side:
+            return
+        try:
+            found.append(design.select_arm(side, hypothesis.at).label)
+        except BadInput as error:
+            yield Problem((*place, name), str(error))
+    if len(found) == 2 and found[0] == found[1]:
+        yield Problem((*place, "b"), f"compares the arm {found[0]!r} with itself; name two arms")
+    if isinstance(hypothesis, Faster) and hypothesis.outcome.function != "steps_to":
+        message = (
+            f"found {str(hypothesis.outcome)!r}; `faster` compares steps, such as {{steps_to: val/accuracy}}"
+        )
+        yield Problem((*place, "outcome"), message)
+
+
+def _best_of(design: Design, place: Location, hypothesis: BestOf) -> Iterator[Problem]:
+    try:
+        among = design.select_arms({}, hypothesis.at)
+        if hypothesis.a is not None:
+            design.select_arm(hypothesis.a, hypothesis.at)
+    except BadInput as error:
+        yield Problem((*place, "a" if hypothesis.a is not None else "at"), str(error))
+        return
+    if len(among) < 2:
+        yield Problem(place, f"the best of {len(among)} arm is no question; it needs at least 2 arms")
+
+
+def _delta(
+    place: Location, hypothesis: Superiority | Faster | BestOf, delta: Delta | None
+) -> Iterator[Problem]:
+    where = (*place, "delta")
+    outcome = hypothesis.outcome
+    if delta is None:
+        if not outcome.metric and outcome.function in WITHOUT_METRIC:
+            yield Problem(
+                where, f"missing; {outcome} has no smallest effect of its own: give a share such as 0.1"
+            )
+        return
+    steps = outcome.function == "steps_to"
+    if steps and not delta.relative and delta.value <= 1:
+        yield Problem(
+            where, f"found {delta}; steps are compared by their ratio: allowed above 1, such as 1.25"
+        )
+    bounded = outcome.function in ("success", "diverged") or outcome.metric.endswith(("/accuracy", "/error"))
+    if not steps and bounded and not delta.relative and delta.value >= 1:
+        message = f"found {delta}; no difference of {outcome} can reach 1: allowed below 1, such as 0.01"
+        yield Problem(where, message)
+
+
+def _outcome_problems(study: Study, design: Design) -> Iterator[Problem]:
+    for place, outcome in outcomes_of(study):
+        if outcome.function not in AVAILABLE_OUTCOMES:
+            continue
+        message = _metric_message(outcome, design) or _option_message(outcome)
+        if message:
+            yield Problem(place, message)
+
+
+def _metric_message(outcome: Outcome, design: Design) -> str | None:
+    """What is wrong with the outcome's metric in any arm, or None."""
+    if outcome.function in WITHOUT_METRIC:
+        return None if not outcome.metric else f"{outcome.function} takes no metric; found {outcome.metric!r}"
+    try:
+        split, metric = split_metric(outcome.metric)
+    except BadInput as error:
+        return str(error)
+    on_curve = outcome.function in CURVE_OUTCOMES
+    if on_curve and split == "test":
+        return (
+            f"found {outcome.metric!r}; the test split is seen once, after the last step, so "
+            f"{outcome.function} takes val/{metric.name} or train/{metric.name}"
+        )
+    for arm in design.arms:
+        measured = _measured(design.data[arm.label].n_classes, on_curve)
+        if metric.name not in measured:
+            when = "during training" if on_curve else "at the end"
+            return f"{metric.name} is not measured {when}. {unknown('metric', metric.name, measured)}"
+    return None
+
+
+def _measured(n_classes: int | None, on_curve: bool) -> list[str]:
+    if n_classes is None:
+        return sorted({"loss", *(REGRESSION if on_curve else REGRESSION_AT_END)})
+    return sorted({"loss", *(CLASSIFICATION if on_curve else CLASSIFICATION_AT_END)})
+
+
+def _option_message(outcome: Outcome) -> str | None:
+    bounds = ("at_least", "at_most")
+    options: Mapping[str, Any] = outcome.options
+    if outcome.function != "success":
+        return None if not options else f"{outcome.function} takes no options; found {', '.join(options)}"
+    if len(options) != 1 or next(iter(options)) not in bounds:
+        return f"success needs at_least or at_most, one of the two; found {', '.join(options) or 'neither'}"
+    value = next(iter(options.values()))
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return f"found {shown(value)} as the bound of success; allowed: a number"
+    return None
+
+
+def _selection(study: Study) -> Iterator[Problem]:
+    select = study.tune.select
+    if select is not None and select.metric.startswith("test/"):
+        message = (
+            f"found {str(select)!r}; tuning never sees the test split: select on val/"
+            f"{select.metric.partition('/')[2]}"
+        )
+        yield Problem(("tune", "select"), message)
+
+
+def _targets(study: Study, design: Design) -> Iterator[Problem]:
+    asked = [place for place, outcome in outcomes_of(study) if outcome.function == "steps_to"]
+    if not asked:
+        return
+    for arm in design.arms:
+        train = arm.config["train"]
+        evaluations = train.get("evaluations") or train.get("epochs") or MIN_EVALUATIONS
+        if evaluations < MIN_EVALUATIONS:
+            message = (
+                f"needs at least {MIN_EVALUATIONS} evaluations a run; the arm {arm.label!r} has {evaluations}"
+            )
+            yield Problem(asked[0], message)
+            break
+    if study.target.value is not None:
+        return
+    if not study.tune.parameters:
+        yield Problem(
+            asked[0], "has no target: nothing is tuned, so no tuning run sets one; give target.value"
+        )
+        return
+    try:
+        reference = target_reference(design)
+    except BadInput as error:
+        if study.target.reference is not None:
+            yield Problem(("target", "reference"), str(error))
+        return  # else the hypothesis's own side is wrong, and said so
+    if reference is None:
+        yield Problem(asked[0], "has no target; give target.value, or target.reference (an arm)")
+
+
+def _required(study: Study, design: Design) -> Iterator[Problem]:
+    for name, check in study.require.items():
+        if check.at_least is None and check.at_most is None:
+            yield Problem(("require", name), "needs at_least or at_most")
+        try:
+            design.select_arms(check.arm)
+        except BadInput as error:
+            yield Problem(("require", name, "arm"), str(error))
+
+
+def _replicates(study: Study) -> Iterator[Problem]:
+    """Too few pairs for any verdict, or for one after the correction for several hypotheses."""
+    n, place = study.judge.replicates, ("judge", "replicates")
+    if not study.hypotheses:
+        return
+    smallest = smallest_sign_flip_p(n)
+    if n < MIN_REPLICATES:
+        message = (
+            f"found {n}; allowed: at least {MIN_REPLICATES} (with {n} pairs a sign-flip test can't go "
+            f"below p = 2^-{n} = {smallest:.2g} one-sided)"
+        )
+        yield Problem(place, message)
+        return
+    secondary = len(study.hypotheses) - 1
+    corrected = smallest_sign_flip_p(n, two_sided=True, tests=secondary)
+    ranked = [h for h in study.hypotheses if isinstance(h, BestOf) and h is not study.primary]
+    if ranked and corrected >= ALPHA:
+        message = (
+            f"found {n}; with {secondary} secondary hypotheses the max-T test of best_of can't go below "
+            f"p = {corrected:.2g} after Holm's correction: add replicates, or drop hypotheses"
+        )
+        yield Problem(place, message)

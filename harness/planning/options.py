@@ -1,0 +1,55 @@
+"""What the catalogue says of a config's dotted paths: do they exist, their type, their own search range."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, get_args
+
+from pydantic import BaseModel
+
+from harness.catalogue.optimizers import OPTIMIZERS, Range
+from harness.catalogue.resolve import TABLES
+from harness.words.config import RunConfig, TrainSection
+
+# Sections left out of a config have these names.
+_DEFAULT_NAMES = {"model": "mlp", "optimizer": "sgd", "schedule": "constant", "data": "file"}
+
+
+def options_class(tree: Mapping[str, Any], section: str) -> type[BaseModel] | None:
+    """The class of a section's options in a config tree; None where it isn't known (an own network)."""
+    if section == "train":
+        return TrainSection
+    part = tree.get(section, {})
+    if section not in TABLES or not isinstance(part, Mapping) or part.get("class"):
+        return None
+    entry = TABLES[section][1].get(part.get("name", _DEFAULT_NAMES[section]))
+    return None if entry is None else entry.options
+
+
+def option_names(tree: Mapping[str, Any], section: str) -> list[str] | None:
+    """The options a section of a config tree takes; None where any may stand."""
+    options = options_class(tree, section)
+    return None if options is None else list(options.model_fields)
+
+
+def is_whole(tree: Mapping[str, Any], path: str) -> bool:
+    """Whether the option at a dotted path takes whole numbers only."""
+    section, _, option = path.partition(".")
+    options = options_class(tree, section)
+    if options is None or option not in options.model_fields:
+        return False
+    annotation = options.model_fields[option].annotation
+    kinds = {annotation, *get_args(annotation)}
+    kinds |= {k for kind in kinds for k in get_args(kind)}
+    return int in kinds and float not in kinds
+
+
+def own_range(config: RunConfig, path: str) -> Range | None:
+    """The catalogue's own search range for an option of the config, or None where it has none."""
+    section, _, option = path.partition(".")
+    return OPTIMIZERS[config.optimizer.name].ranges.get(option) if section == "optimizer" else None
+
+
+def own_ranges(config: RunConfig) -> list[str]:
+    """The paths of a config that have a search range of their own."""
+    return [f"optimizer.{option}" for option in OPTIMIZERS[config.optimizer.name].ranges]

@@ -1,0 +1,135 @@
+"""What a design can detect before anything has run: pure functions of n, sigma and alpha.
+
+The paired t-test's power is exact for normal differences: with d_z = delta / sigma_D its statistic
+follows a noncentral t with n - 1 degrees of freedom and noncentrality d_z sqrt(n) (Cohen 1988).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from scipy.optimize import brentq
+from scipy.stats import nct, t
+
+from harness.words.design import Design
+from harness.words.metrics import METRICS
+from harness.words.study import BestOf, Faster, Hypothesis, Superiority
+
+ALPHA = 0.05
+POWER = 0.9
+ASSUMED_ACCURACY = 0.9
+
+
+class Detectable(NamedTuple):
+    """The smallest difference one hypothesis can detect with the design's replicates.
+
+    `d_z` is in units of the paired differences' standard deviation. `difference` is on the outcome's
+    own scale (`ratio` for steps), None where no sigma is known; `basis` says where sigma comes from.
+    """
+
+    hypothesis: int  # index into the study's hypotheses
+    outcome: str
+    n: int
+    d_z: float
+    sigma: float | None
+    difference: float | None
+    unit: str
+    basis: str
+
+
+def paired_t_power(d_z: float, n: int, alpha: float = ALPHA) -> float:
+    """The chance that a two-sided paired t-test over n pairs rejects, at a true effect of d_z."""
+    critical = float(t.ppf(1 - alpha / 2, n - 1))
+    shift = d_z * math.sqrt(n)
+    return float(nct.sf(critical, n - 1, shift) + nct.cdf(-critical, n - 1, shift))
+
+
+def smallest_effect(n: int, power: float = POWER, alpha: float = ALPHA) -> float:
+    """The smallest d_z that n pairs detect with the given power (two-sided paired t). n >= 2."""
+    high = 1.0
+    while paired_t_power(high, n, alpha) < power:
+        high *= 2
+    return float(brentq(lambda d_z: paired_t_power(d_z, n, alpha) - power, 0, high, xtol=1e-10))
+
+
+def replicates_needed(
+    d_z: float, power: float = POWER, alpha: float = ALPHA, most: int = 100_000
+) -> int | None:
+    """The fewest pairs that detect d_z > 0 with the given power; None where even `most` don't."""
+    low, high = 2, 2
+    while paired_t_power(d_z, high, alpha) < power:
+        low, high = high, high * 2
+        if high > most:
+            return None
+    while low < high:
+        middle = (low + high) // 2
+        enough = paired_t_power(d_z, middle, alpha) >= power
+        low, high = (low, middle) if enough else (middle + 1, high)
+    return high
+
+
+def smallest_sign_flip_p(n: int, two_sided: bool = False, tests: int = 1) -> float:
+    """The smallest p-value n pairs can give a sign-flip test: 2^-n, doubled if two-sided, times Bonferroni.
+
+    A max-T test flips the signs of a replicate's arms together, so its smallest p doesn't depend on
+    the number of arms.
+    """
+    return min(1.0, max(tests, 1) * (2.0 if two_sided else 1.0) * 2.0**-n)
+
+
+def binomial_sigma(n_test: int, accuracy: float = ASSUMED_ACCURACY) -> float:
+    """Standard deviation of the difference of two accuracies from the test set's size alone.
+
+    sqrt(2 p (1 - p) / n_test): two arms of accuracy p that err independently of one another.
+    """
+    return math.sqrt(2 * accuracy * (1 - accuracy) / n_test)
+
+
+def detectable(design: Design, sigmas: Mapping[str, float] | None = None) -> list[Detectable]:
+    """The smallest detectable difference of every hypothesis about a difference of two arms.
+
+    `sigmas`: outcome as text -> standard deviation of paired differences in earlier judged records
+    (of the log steps, for `steps_to`). Without one, an accuracy's sigma is the test set's binomial
+    noise, and any other outcome is expressed in units of sigma.
+    """
+    known = sigmas or {}
+    found = (
+        (i, h) for i, h in enumerate(design.study.hypotheses) if isinstance(h, Faster | Superiority | BestOf)
+    )
+    return [_detectable(design, index, hypothesis, known) for index, hypothesis in found]
+
+
+def _detectable(
+    design: Design, index: int, hypothesis: Hypothesis, sigmas: Mapping[str, float]
+) -> Detectable:
+    n, outcome = design.study.judge.replicates, str(hypothesis.outcome)
+    d_z = smallest_effect(n)
+    sigma, basis = _sigma(design, hypothesis, sigmas)
+    steps = hypothesis.outcome.function == "steps_to"
+    unit = "ratio of steps" if steps else _unit(hypothesis)
+    difference = None if sigma is None else d_z * sigma
+    if difference is not None and steps:
+        difference = math.exp(difference)
+    return Detectable(index, outcome, n, d_z, sigma, difference, unit, basis)
+
+
+def _sigma(design: Design, hypothesis: Hypothesis, sigmas: Mapping[str, float]) -> tuple[float | None, str]:
+    outcome = hypothesis.outcome
+    if str(outcome) in sigmas:
+        return sigmas[str(outcome)], "sigma from earlier judged records"
+    split, _, name = outcome.metric.partition("/")
+    sizes = [
+        {"train": f.n_train, "val": f.n_val, "test": f.n_test}.get(split, 0) for f in design.data.values()
+    ]
+    if outcome.function in ("final", "best") and name in ("accuracy", "error") and min(sizes) > 0:
+        examples = f"{min(sizes):,} {split} examples"
+        basis = f"sigma from {examples} alone, at {ASSUMED_ACCURACY:.0%} accuracy; training adds to it"
+        return binomial_sigma(min(sizes)), basis
+    return None, "no sigma known yet: in units of the paired differences' standard deviation"
+
+
+def _unit(hypothesis: Hypothesis) -> str:
+    name = hypothesis.outcome.metric.partition("/")[2]
+    return METRICS[name].label if name in METRICS else hypothesis.outcome.function

@@ -1,0 +1,58 @@
+"""A design's trials: every tuning point and every judged replicate, with its place in the design."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from harness.catalogue.resolve import resolved_with
+from harness.words.design import Arm, Design
+from harness.words.trial import Phase, Planned, Trial
+
+Params = Mapping[str, Any]
+Placed = tuple[Trial, Planned]
+
+
+def tune_trials(
+    design: Design,
+    arm: Arm,
+    points: Sequence[Params],
+    first_point: int = 0,
+    seeds: Iterable[int] | None = None,
+) -> list[Placed]:
+    """The trials of an arm's tuning points, point by point: each on every tuning seed.
+
+    `first_point` is the index of the first of `points` among all of the arm's. Raises ConfigError
+    where a point's value is refused.
+    """
+    replicates = list(range(design.study.tune.seeds) if seeds is None else seeds)
+    return [
+        _placed(design, arm, ("tune", replicate, first_point + index), params)
+        for index, params in enumerate(points)
+        for replicate in replicates
+    ]
+
+
+def judge_trials(
+    design: Design, arm: Arm, params: Params, replicates: Iterable[int] | None = None
+) -> list[Placed]:
+    """The judged trials of an arm at its tuned values, replicates 0 to n - 1 unless given."""
+    wanted = range(design.study.judge.replicates) if replicates is None else replicates
+    return [_placed(design, arm, ("judge", replicate, None), params) for replicate in wanted]
+
+
+def with_whole_numbers(arm: Arm, params: Params) -> dict[str, Any]:
+    """The params with the values of whole-number options rounded."""
+    whole = {d.path for d in arm.tuned if d.whole}
+    return {path: round(value) if path in whole else value for path, value in params.items()}
+
+
+def _placed(design: Design, arm: Arm, place: tuple[Phase, int, int | None], params: Params) -> Placed:
+    phase, replicate, point = place
+    values = with_whole_numbers(arm, params)
+    config = resolved_with(arm.config, values).tree()
+    trial = Trial(study=design.name, phase=phase, replicate=replicate, config=config)
+    planned = Planned(
+        arm=arm.label, trial=trial.id, phase=phase, replicate=replicate, point=point, params=values
+    )
+    return trial, planned
