@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import urllib.error
 import urllib.request
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any, NamedTuple
 
 import pooch
 
-from harness.errors import RunFailed, UnknownName
+from harness.errors import BadInput, RunFailed, UnknownName
 
 # file name, bytes there, bytes in all (None where the server doesn't say)
 Progress = Callable[[str, int, int | None], None]
@@ -57,12 +58,16 @@ def fetch(
 
     A file appears whole and checked or not at all; what an interrupted download left is kept beside it
     as `.part` and gone on from. `base_urls` replaces the known homes. Raises UnknownName for a set
-    that has nothing to download, RunFailed where no home serves a file.
+    that has nothing to download, BadInput for a home that is no web address, RunFailed where no home
+    serves a file.
     """
     if name not in REMOTES:
         raise UnknownName("data set to fetch (others need no download)", name, REMOTES)
     remote = REMOTES[name]
     homes = list(base_urls) if base_urls else list(remote.homes)
+    for home in homes:
+        if not home.startswith(("http://", "https://")):
+            raise BadInput(f"{home!r} is no address to download from; it must start with http:// or https://")
     folder = data_dir / remote.folder
     pooch.get_logger().setLevel("WARNING")  # progress goes through the callback, nothing to stderr
     return [
@@ -77,8 +82,11 @@ def _silent(file: str, done: int, total: int | None) -> None:
 def _fetch_file(target: Path, md5: str, homes: Sequence[str], on_progress: Progress) -> Path:
     """The file at `target`, from the first home that serves it whole and right."""
     failures: dict[str, str] = {}
+    wrong: Counter[str] = Counter()
     for home in list(homes) * _ROUNDS:
         url = f"{home.rstrip('/')}/{target.name}"
+        if wrong[url] > 1:  # once may be the fault of a part left by another home
+            continue
         try:
             pooch.retrieve(
                 url,
@@ -89,6 +97,7 @@ def _fetch_file(target: Path, md5: str, homes: Sequence[str], on_progress: Progr
             )
             return target
         except ValueError:  # pooch: the checksum differs
+            wrong[url] += 1
             failures[url] = f"its content isn't what was published (expected MD5 {md5})"
         except (OSError, HTTPException) as error:
             failures[url] = str(error) or type(error).__name__

@@ -37,6 +37,7 @@ class FileOptions(Word):
         default="auto", description="auto: regression where the target holds fractions, else classification"
     )
     drop: list[str] = Field(default=[], description="columns to leave out")
+    categorical: list[str] = Field(default=[], description="columns of numbers that are codes: one-hot")
     separator: str = Field(default=",", min_length=1, max_length=1, description="of a .csv file")
     sha256: str = Field(
         default="", description="of the file's bytes; where given, another content is refused"
@@ -72,7 +73,7 @@ def load(options: FileOptions, data_seed: int, split_seed: int) -> Splits:
     names = [name for name in table.column_names if name != options.target]
     if not names:
         raise BadInput(f"{options.file} has no column beside the target {options.target!r}")
-    blocks = [_features(table[name], name, parts[0], options.file) for name in names]
+    blocks = [_features(table[name], name, parts[0], options) for name in names]
     x = np.concatenate(blocks, axis=1)
     train, val, test = ((x[rows], y[rows]) for rows in parts)
     return splits_of(train, val, test, n_classes)
@@ -89,7 +90,11 @@ def _read(options: FileOptions) -> pa.Table:
             f"{options.sha256}. Plan the study again to run on the new content"
         )
     table = _parsed(path, options.separator)
-    for what, names in (("target", [options.target]), ("drop", options.drop)):
+    for what, names in (
+        ("target", [options.target]),
+        ("drop", options.drop),
+        ("categorical", options.categorical),
+    ):
         for name in names:
             _require(name, what, table.column_names, path)
     if not table.num_rows:
@@ -151,9 +156,9 @@ def _classes(column: pa.ChunkedArray, options: FileOptions) -> _Target:
     return _Target(y.astype(np.int64), len(classes))
 
 
-def _features(column: pa.ChunkedArray, name: str, train: Array, file: str) -> Array:
+def _features(column: pa.ChunkedArray, name: str, train: Array, options: FileOptions) -> Array:
     """One column as features (n, k), fitted on the rows `train`."""
-    is_category = pa.types.is_dictionary(column.type)
+    file, is_category = options.file, name in options.categorical or pa.types.is_dictionary(column.type)
     if _is_number(column.type) and not is_category:
         return _standardised_numbers(_numbers(column), name, train, file)
     if is_category or pa.types.is_string(column.type) or pa.types.is_large_string(column.type):

@@ -15,7 +15,7 @@ def generator(seed: int, *stream: int) -> np.random.RandomState:
 
     RandomState, because NumPy guarantees its numbers for good; Generator's may change with a release.
     """
-    return np.random.RandomState(np.random.MT19937(np.random.SeedSequence([seed, *stream])))
+    return np.random.RandomState(np.random.MT19937(np.random.SeedSequence(seed, spawn_key=stream)))
 
 
 def part_sizes(n: int) -> tuple[int, int, int]:
