@@ -30,6 +30,7 @@ class Evidence:
     records: Mapping[str, Record] = field(repr=False)  # trial id -> record
     planned: tuple[Planned, ...] = field(repr=False, default=())
     checks: tuple[Mapping[str, Any], ...] = ()  # reruns: trial, arm, same (bool), max_difference
+    controls: tuple[Mapping[str, Any], ...] = ()  # name, passed (bool), detail
     executions: tuple[Mapping[str, Any], ...] = ()  # what ran when, on what
 
 

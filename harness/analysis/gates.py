@@ -1,0 +1,278 @@
+"""The validity gates G1 to G9: each a small function of a question. A gate that fails forces INCONCLUSIVE."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from harness.analysis.budget_gate import budget_gain
+from harness.analysis.gate_finding import GateFinding, not_applicable
+from harness.analysis.outcome_table import arm_values, finished, outcome_table, tuning_points
+from harness.analysis.question import Question
+from harness.words.design import Arm
+from harness.words.record import Record, Status
+from harness.words.study import Require
+from harness.words.verdict import Gate
+
+MOST_DIVERGED = 0.2
+CEILING = 0.99
+LAST_PART = 0.1  # of training, for G5
+
+
+class _Entry(NamedTuple):
+    title: str
+    check: Callable[[Question], GateFinding]
+
+
+def check_gates(question: Question) -> list[tuple[Gate, tuple[str, ...]]]:
+    """Every gate of a question, with the arms that fail it."""
+    found = [(name, entry.title, entry.check(question)) for name, entry in GATES.items()]
+    return [
+        (Gate(name=name, title=title, passed=f.passed, detail=f.detail, remedy=f.remedy), f.arms)
+        for name, title, f in found
+    ]
+
+
+def range_edge(question: Question) -> GateFinding:
+    """G1: no tuned value lies on the edge of its final range."""
+    choices = question.evidence.choices
+    edges = {a: choices[a].on_edge for a in question.arms if a in choices}
+    if not any(question.evidence.design.arm(a).tuned for a in question.arms):
+        return not_applicable("nothing is tuned")
+    failing = {a: paths for a, paths in edges.items() if paths}
+    listed = ", ".join(f"{a} ({', '.join(paths)})" for a, paths in failing.items())
+    return GateFinding.of(
+        failing, f"on the edge: {listed}", "no tuned value lies on its range's edge", "widen the range"
+    )
+
+
+def ceiling_or_floor(question: Question) -> GateFinding:
+    """G2: the outcome leaves room for a difference.
+
+    Accuracy and error: fails where every arm is above 99 %, or the worst arm leaves an error below
+    2 delta, or every arm is within two standard errors of chance. Steps to a target: fails where in
+    every arm more than half the runs reach it by the first evaluation, or more than half never do.
+    """
+    if question.outcome.function == "steps_to":
+        return _target_out_of_reach(question)
+    if question.outcome.metric.partition("/")[2] not in ("accuracy", "error"):
+        return not_applicable("the outcome has neither ceiling nor chance level")
+    values = [arm_values(question.table, a) for a in question.arms]
+    if any(len(v) < 2 for v in values) or question.outcome.function in ("diverged", "success"):
+        return not_applicable("no mean accuracy to check")
+    accuracies = [v if question.outcome.metric.endswith("accuracy") else 1 - v for v in values]
+    means = np.array([v.mean() for v in accuracies])
+    errors = np.array([v.std(ddof=1) / np.sqrt(len(v)) for v in accuracies])
+    classes = question.evidence.design.data[question.reference].n_classes
+    at_chance = classes is not None and bool(np.all(np.abs(means - 1 / classes) <= 2 * errors))
+    at_ceiling = means.min() > CEILING or 1 - means.min() < 2 * question.delta
+    found = f"mean accuracies {', '.join(f'{m:.3f}' for m in means)}"
+    remedy = "choose a harder task" if at_ceiling else "train longer, or choose an easier task"
+    return GateFinding.of(question.arms if at_ceiling or at_chance else (), found, found, remedy)
+
+
+def _target_out_of_reach(question: Question) -> GateFinding:
+    table = question.table[question.table["arm"].isin(question.arms)]
+    if table.empty:
+        return not_applicable("no finished runs")
+    judged = (r for p, r in finished(question.evidence, "judge") if p.arm in question.arms)
+    first = min(r.steps[0] for r in judged)
+    early = float((table["value"] <= first).groupby(table["arm"]).mean().min())
+    never = float(table["censored"].groupby(table["arm"]).mean().min())
+    found = (
+        f"in every arm at least {early:.0%} of the runs reach the target by the first evaluation, "
+        f"and at least {never:.0%} never reach it"
+    )
+    remedy = (
+        "evaluate more often, or raise the target" if early > 0.5 else "train longer, or lower the target"
+    )
+    return GateFinding.of(question.arms if max(early, never) > 0.5 else (), found, found, remedy)
+
+
+def manipulation(question: Question) -> GateFinding:
+    """G3: what the study requires of its own set-up holds, on means over judged replicates."""
+    required = question.evidence.design.study.require
+    if not required:
+        return not_applicable("the study requires nothing")
+    results = [(name, *_required(question, r)) for name, r in required.items()]
+    failing = [arm for _, arms, _ in results for arm in arms]
+    found = "; ".join(f"{name}: {text}" for name, _, text in results)
+    return GateFinding.of(failing, found, found, "change the set-up until the study's condition holds")
+
+
+def _required(question: Question, require: Require) -> tuple[list[str], str]:
+    """The arms that break a requirement, and what was found."""
+    outcomes = require.outcome if isinstance(require.outcome, tuple) else (require.outcome,)
+    tables = [outcome_table(question.evidence, o) for o in outcomes]
+    arms = [a.label for a in question.evidence.design.select_arms(require.arm)]
+    means = {
+        a: [float(np.mean(arm_values(t, a))) if len(arm_values(t, a)) else np.nan for t in tables]
+        for a in arms
+    }
+    found = {a: m[0] - m[1] if len(m) == 2 else m[0] for a, m in means.items()}
+    low = -np.inf if require.at_least is None else require.at_least
+    high = np.inf if require.at_most is None else require.at_most
+    bounds = f"[{low:g}, {high:g}]"
+    text = ", ".join(f"{a} {v:.3g}" for a, v in found.items())
+    return [a for a, v in found.items() if not low <= v <= high], f"{text} (required within {bounds})"
+
+
+def divergence(question: Question) -> GateFinding:
+    """G4: at most 20 % of an arm's judged runs diverged, unless divergence is the outcome."""
+    if question.outcome.function == "diverged":
+        return not_applicable("divergence is the outcome")
+    rates = question.table.groupby("arm")["diverged"].mean()
+    found = {a: float(rates.get(a, 0.0)) for a in question.arms}
+    failing = [a for a, rate in found.items() if rate > MOST_DIVERGED]
+    text = "diverged: " + ", ".join(f"{a} {rate:.0%}" for a, rate in found.items())
+    return GateFinding.of(failing, text, text, "tune with more seeds a point, or lower the range")
+
+
+def still_improving(question: Question) -> GateFinding:
+    """G5: over the last 10 % of training the validation metric improves by no more than delta.
+
+    For claims about a final metric; of test metrics the validation curve is used. The mean over the
+    finished judged runs of an arm; the curve is linear between evaluations.
+    """
+    outcome = question.outcome
+    if outcome.function != "final":
+        return not_applicable("the claim is not about a final metric")
+    name = outcome.metric.replace("test/", "val/")
+    sign = 1.0 if question.direction == "higher" else -1.0
+    gains = {a: sign * _last_gain(_done(question, a), name) for a in question.arms}
+    gains = {a: g for a, g in gains.items() if not np.isnan(g)}
+    if not gains:
+        return not_applicable(f"no curve of {name} with two evaluations")
+    failing = [a for a, gain in gains.items() if gain > question.delta]
+    text = f"{name} over the last {LAST_PART:.0%} of training: " + ", ".join(
+        f"{a} {gain:+.3g}" for a, gain in gains.items()
+    )
+    return GateFinding.of(failing, text, text, "train longer")
+
+
+def _done(question: Question, arm: str) -> list[Record]:
+    runs = (r for p, r in finished(question.evidence, "judge") if p.arm == arm)
+    return [r for r in runs if r.status is Status.DONE]
+
+
+def _last_gain(runs: Iterable[Record], name: str) -> float:
+    """The mean rise of a curve over the last tenth of the steps; NaN where no run has it."""
+    gains = [
+        r.curves[name][-1] - float(np.interp((1 - LAST_PART) * r.steps[-1], r.steps, r.curves[name]))
+        for r in runs
+        if len(r.curves.get(name, ())) > 1
+    ]
+    return float(np.mean(gains)) if gains else np.nan
+
+
+def reproducible(question: Question) -> GateFinding:
+    """G6: runs repeated on the same machine gave the same bits."""
+    checks = [c for c in question.evidence.checks if c["arm"] in question.arms]
+    if not checks:
+        return not_applicable("no run was repeated")
+    failing = [str(c["arm"]) for c in checks if not c["same"]]
+    worst = max(float(c.get("max_difference") or 0.0) for c in checks)
+    text = f"{len(checks) - len(failing)} of {len(checks)} repeated runs agree bit for bit"
+    return GateFinding.of(
+        failing, f"{text}; largest difference {worst:g}", text, "find what differs, with `harness reproduce`"
+    )
+
+
+def equal_budgets(question: Question) -> GateFinding:
+    """G7: equal declared tuning trials, steps, data and finished replicates for every arm the claim names.
+
+    The extension rule's points are reported and not counted. What the study sweeps (steps, data) may
+    differ by design.
+    """
+    design = question.evidence.design
+    swept = {p for a in design.arms for p in _swept_paths(a)}
+    budgets = {a: _budget(question, a) for a in question.arms}
+    free = {"steps"} if swept & {"train.epochs", "train.steps", "train.batch_size"} else set()
+    free |= {"data"} if any(p.startswith("data.") for p in swept) else set()
+    if "data" in free:
+        free |= {"steps"}
+    usual = {
+        k: Counter(b[k] for b in budgets.values()).most_common(1)[0][0] for k in next(iter(budgets.values()))
+    }
+    usual["replicates"] = design.study.judge.replicates
+    unequal = {a: [k for k, v in b.items() if k not in free and v != usual[k]] for a, b in budgets.items()}
+    failing = [a for a, keys in unequal.items() if keys]
+    different = "; ".join(f"{a}: {k} {budgets[a][k]}, not {usual[k]}" for a in failing for k in unequal[a])
+    extended = [f"{a} +{n}" for a in question.arms if (n := _extra_points(question, a))]
+    equal = (
+        f"{usual['tuning trials']} tuning trials, {usual['replicates']} replicates, {usual['steps']} steps"
+    )
+    note = f"; extended ranges: {', '.join(extended)} points" if extended else ""
+    return GateFinding.of(
+        failing, different + note, equal + note, "run what is missing, or equalise the design"
+    )
+
+
+def _swept_paths(arm: Arm) -> set[str]:
+    inner = {p for v in arm.values.values() if isinstance(v, Mapping) for p in v}
+    return set(arm.values) | inner
+
+
+def _budget(question: Question, arm: str) -> dict[str, Any]:
+    design, choices = question.evidence.design, question.evidence.choices
+    points = choices[arm].points if arm in choices else []
+    declared = {p.index for p in points if p.round == 0}
+    facts = design.data[arm]
+    return {
+        "tuning trials": sum(
+            len(r) for i, r in tuning_points(question.evidence, arm).items() if i in declared
+        ),
+        "steps": design.steps.get(arm, 0),
+        "data": (facts.n_train, facts.n_val, facts.n_test),
+        "replicates": int((question.table["arm"] == arm).sum()),
+    }
+
+
+def _extra_points(question: Question, arm: str) -> int:
+    choice = question.evidence.choices.get(arm)
+    return 0 if choice is None else sum(p.round > 0 for p in choice.points)
+
+
+def tuning_budget(question: Question) -> GateFinding:
+    """G8: doubling the tuning budget would not gain more than delta / 2 (`budget_gain`)."""
+    gains = {a: budget_gain(question, a) for a in question.arms}
+    known = {a: g for a, g in gains.items() if g is not None}
+    if not known:
+        return not_applicable("nothing is tuned, or the best point has no neighbour on one side")
+    failing = [a for a, gain in known.items() if gain > question.delta / 2]
+    text = "expected gain of twice the tuning budget: " + ", ".join(
+        f"{a} {gain:.2g}" for a, gain in known.items()
+    )
+    text += f" (at most {question.delta / 2:.2g})"
+    return GateFinding.of(failing, text, text, "tune with twice the points")
+
+
+def controls(question: Question) -> GateFinding:
+    """G9: the study's controls hold (an arm against itself shows nothing, a planted effect is found)."""
+    results = question.evidence.controls
+    if not results:
+        return not_applicable("the study has no controls")
+    failing = [str(c["name"]) for c in results if not c["passed"]]
+    text = "; ".join(f"{c['name']}: {c['detail']}" for c in results)
+    return GateFinding.of(
+        question.arms if failing else (),
+        text,
+        text,
+        "find out why the control fails before trusting the study",
+    )
+
+
+GATES: dict[str, _Entry] = {
+    "G1": _Entry("tuned value on its range's edge", range_edge),
+    "G2": _Entry("ceiling or floor", ceiling_or_floor),
+    "G3": _Entry("manipulation check", manipulation),
+    "G4": _Entry("diverged runs", divergence),
+    "G5": _Entry("still improving at the end of training", still_improving),
+    "G6": _Entry("runs reproduce", reproducible),
+    "G7": _Entry("equal trials, steps and data", equal_budgets),
+    "G8": _Entry("enough tuning", tuning_budget),
+    "G9": _Entry("controls", controls),
+}

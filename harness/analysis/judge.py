@@ -1,0 +1,169 @@
+"""Judge a study: every hypothesis to its verdict, every arm to its row, the primary one to the headline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from harness.analysis.estimates import paired_t
+from harness.analysis.evidence import Evidence
+from harness.analysis.gates import check_gates
+from harness.analysis.kinds import Answered, answer_question, estimate
+from harness.analysis.multiplicity import holm
+from harness.analysis.outcome_table import arm_values, outcome_table, tuning_points
+from harness.analysis.verdict_rule import Decision, decide
+from harness.analysis.wording import finding, headline, scope_text, statement
+from harness.errors import BadInput
+from harness.words.record import Status
+from harness.words.study import Hypothesis, Outcome
+from harness.words.verdict import ArmSummary, HypothesisVerdict, StudyVerdict
+
+
+@dataclass(frozen=True)
+class _Judged:
+    verdict: HypothesisVerdict
+    headline: str
+    failing: dict[str, tuple[str, ...]]  # gate -> arms
+
+
+def judge_study(evidence: Evidence) -> StudyVerdict:
+    """The verdict on a study from its evidence.
+
+    Raises BadInput for a study without hypotheses or without judged runs, a hypothesis of a kind that
+    is not available, or one that names no arm.
+    """
+    study = evidence.design.study
+    if not study.hypotheses:
+        raise BadInput(f"study {evidence.design.name!r} has no hypotheses; give at least one to judge")
+    if evidence.trials.empty or not (evidence.trials["phase"] == "judge").any():
+        raise BadInput(f"study {evidence.design.name!r} has no judged runs; run it first")
+    judged = [_judge(evidence, h, i) for i, h in enumerate(study.hypotheses)]
+    first = next(j for j in judged if j.verdict.primary)
+    return StudyVerdict(
+        study=evidence.design.name,
+        title=study.title,
+        says=study.claim.says,
+        source=study.claim.source,
+        headline=first.headline,
+        scope=scope_text(evidence.design.data),
+        hypotheses=_adjusted([j.verdict for j in judged]),
+        arms=[_arm_summary(evidence, a.label, judged) for a in evidence.design.arms],
+        targets=dict(evidence.frozen.targets) if evidence.frozen else {},
+        provenance=_provenance(evidence),
+    )
+
+
+def _judge(evidence: Evidence, hypothesis: Hypothesis, index: int) -> _Judged:
+    answered = answer_question(evidence, hypothesis)
+    question = answered.question
+    gates = check_gates(question)
+    decision = decide(
+        answered.interval,
+        question.delta,
+        [gate for gate, _ in gates],
+        answered.robustness,
+        question.variance_ratio,
+    )
+    verdict = _hypothesis_verdict(answered, decision, index)
+    return _Judged(
+        verdict.model_copy(update={"gates": [gate for gate, _ in gates]}),
+        headline(question, decision, verdict.estimate),
+        {gate.name: arms for gate, arms in gates},
+    )
+
+
+def _hypothesis_verdict(answered: Answered, decision: Decision, index: int) -> HypothesisVerdict:
+    question, scale = answered.question, answered.question.scale
+    found = answered.interval and estimate(answered.interval, scale, answered.extra)
+    without = answered.without_diverged and estimate(answered.without_diverged, scale, {})
+    hypothesis = question.hypothesis
+    reason = decision.reason if found is None else f"{finding(question, found)}; {decision.reason}"
+    return HypothesisVerdict(
+        index=index,
+        primary=hypothesis is question.evidence.design.study.primary,
+        kind=hypothesis.kind,
+        statement=hypothesis.name or statement(question),
+        answer=decision.answer,
+        grade=decision.grade,
+        fragile=decision.fragile,
+        reason=f"{reason}.",
+        estimate=found,
+        delta=question.delta,
+        shown_delta=scale.show(question.delta),
+        gates=[],
+        comparisons=answered.comparisons,
+        without_diverged=without,
+        needed_n=decision.needed_n,
+        sensitivity=answered.sensitivity,
+    )
+
+
+def _adjusted(verdicts: Sequence[HypothesisVerdict]) -> list[HypothesisVerdict]:
+    """Holm over the secondary hypotheses that have a p value."""
+    tested = [v.index for v in verdicts if not v.primary and v.estimate is not None]
+    p_values = holm([e.p_value for v in verdicts if v.index in tested and (e := v.estimate) is not None])
+    by_index = dict(zip(tested, p_values.tolist(), strict=True))
+    return [v.model_copy(update={"p_adjusted": by_index.get(v.index)}) for v in verdicts]
+
+
+def _arm_summary(evidence: Evidence, arm: str, judged: Sequence[_Judged]) -> ArmSummary:
+    trials = evidence.trials[(evidence.trials["arm"] == arm) & (evidence.trials["phase"] == "judge")]
+    outcomes = {
+        str(h.outcome): h.outcome for h in evidence.design.study.hypotheses if isinstance(h.outcome, Outcome)
+    }
+    failing = {name for j in judged for name, arms in j.failing.items() if arm in arms}
+    choice = evidence.choices.get(arm)
+    return ArmSummary(
+        arm=arm,
+        n=int((trials["status"] != Status.FAILED.value).sum()),
+        n_diverged=int((trials["status"] == Status.DIVERGED.value).sum()),
+        n_failed=int((trials["status"] == Status.FAILED.value).sum()),
+        tuning_trials=sum(len(runs) for runs in tuning_points(evidence, arm).values()),
+        steps=evidence.design.steps.get(arm, 0),
+        n_parameters=evidence.design.arm(arm).n_parameters,
+        chosen=choice.params if choice else {},
+        outcomes={text: _described(evidence, o, arm) for text, o in outcomes.items()},
+        gates=sorted(failing),
+    )
+
+
+def _described(evidence: Evidence, outcome: Outcome, arm: str) -> dict[str, float | None]:
+    """Mean with its 95 % t interval, standard deviation and median over judged replicates."""
+    values = arm_values(outcome_table(evidence, outcome), arm)
+    names = ("mean", "sd", "median", "low", "high")
+    if not len(values) or np.isnan(values).any():
+        return dict.fromkeys(names)
+    if len(values) == 1:
+        return dict.fromkeys(names) | {"mean": float(values[0]), "median": float(values[0])}
+    mean = paired_t(values)
+    found = (mean.value, float(np.std(values, ddof=1)), float(np.median(values)), mean.low, mean.high)
+    return dict(zip(names, found, strict=True))
+
+
+def _provenance(evidence: Evidence) -> dict[str, Any]:
+    frozen = evidence.frozen
+    used = [evidence.records[p.trial].provenance for p in evidence.planned]
+    return {
+        "design_hash": evidence.design.hash,
+        "frozen_hash": frozen.hash if frozen else None,
+        "frozen_time": frozen.time if frozen else None,
+        "amendments": list(frozen.amendments) if frozen else [],
+        "trials": len({p.trial for p in evidence.planned}),
+        "devices": sorted({p.device for p in used}),
+        "versions": _united([p.versions for p in used]),
+        "data_fingerprints": sorted({p.data_fingerprint for p in used}),
+        "fallbacks": sorted({p.fallback for p in used if p.fallback}),
+        "executions": [dict(e) for e in evidence.executions],
+    }
+
+
+def _united(versions: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """Each program's versions, joined where they differ between runs."""
+    found: dict[str, dict[str, None]] = {}
+    for one in versions:
+        for name, version in one.items():
+            found.setdefault(name, {})[version] = None
+    return {name: ", ".join(seen) for name, seen in sorted(found.items())}
