@@ -18,7 +18,7 @@ from pydantic import Field
 
 from harness.catalogue.data.base import SPLIT_SEED, Array, DataSet, Seed, Splits, splits_of
 from harness.catalogue.data.folder import file_hash
-from harness.catalogue.data.prepare import generator, part_sizes, standardised, stratified_parts
+from harness.catalogue.data.prepare import generator, standardised, stratified_parts
 from harness.errors import BadInput, DataMissing
 from harness.words.base import Word
 from harness.words.design import DataFacts
@@ -52,18 +52,25 @@ class _Target(NamedTuple):
 
 
 def facts(options: FileOptions) -> DataFacts:
-    """Sizes of the parts and the number of classes; reads the file."""
-    target = _target(_read(options), options)
-    n_train, n_val, n_test = part_sizes(len(target.y))
-    return DataFacts(scope="resplit", n_train=n_train, n_val=n_val, n_test=n_test, n_classes=target.n_classes)
+    """Sizes, classes and features, the same in every replicate; reads the file."""
+    splits = load(options, 0, 0)
+    return DataFacts(
+        scope="resplit",
+        n_train=len(splits.y_train),
+        n_val=len(splits.y_val),
+        n_test=len(splits.y_test),
+        n_classes=splits.n_classes,
+        input_shape=splits.input_shape,
+    )
 
 
 def load(options: FileOptions, data_seed: int, split_seed: int) -> Splits:
     """A 60/20/20 split from the split seed, stratified where the target is a class; x (n, features).
 
     Features stand in the table's order of columns: a number is one feature, standardised on the
-    training part, missing values at its mean; any other column is one feature a category of the
-    training part, 0 or 1. Classes are numbered in sorted order. Raises DataMissing and BadInput.
+    training part, missing values at its mean; any other column is one feature a category, 0 or 1.
+    Their number is that of the whole table, for networks of one shape in all replicates; a category
+    that training never saw is 0 everywhere. Classes are numbered in sorted order. Raises DataMissing and BadInput.
     """
     del data_seed  # the rows are always the same
     table = _read(options)
@@ -178,15 +185,16 @@ def _standardised_numbers(values: Array, name: str, train: Array, file: str) -> 
 
 
 def _one_hot(column: pa.ChunkedArray, name: str, train: Array, file: str) -> Array:
-    """(n, categories of the training rows); a category seen only outside of them is all zero."""
+    """(n, categories); the feature of a category that isn't among the training rows is all zero."""
     texts = np.array(["" if value is None else f"={value}" for value in column.to_pylist()])
-    categories = np.unique(texts[train])
+    categories = np.unique(texts)
     if len(categories) > MAX_CATEGORIES:
         raise BadInput(
-            f"column {name!r} of {file} has {len(categories)} categories in the training part; allowed: "
-            f"{MAX_CATEGORIES}. Leave it out with data.drop: [{name}]"
+            f"column {name!r} of {file} has {len(categories)} categories; allowed: {MAX_CATEGORIES}. "
+            f"Leave it out with data.drop: [{name}]"
         )
-    return np.asarray(texts[:, None] == categories, np.float32)
+    hot = texts[:, None] == categories
+    return np.asarray(hot & hot[train].any(0), np.float32)
 
 
 def _is_number(kind: pa.DataType) -> bool:

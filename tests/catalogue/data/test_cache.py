@@ -162,6 +162,7 @@ def test_every_entry_keeps_its_promises(name: str) -> None:
         len(y) for y in (splits.y_train, splits.y_val, splits.y_test)
     )
     assert told.n_classes == splits.n_classes
+    assert told.input_shape == splits.input_shape
     other_data, other_split = entry.load(options, 9, 2), entry.load(options, 1, 9)
     changed = {
         seed

@@ -91,8 +91,10 @@ def test_a_category_unseen_in_training_is_all_zero(tmp_path: Path) -> None:
     kinds = [f"k{i}" for i in range(20)]
     frame = pd.DataFrame({"kind": kinds, "left": ["a", "b"] * 10})
     splits = load(options(write(frame, tmp_path / "t.csv")), 0, 0)
-    assert splits.x_train.shape == (12, 12)
+    assert splits.x_train.shape == (12, 20)
+    np.testing.assert_array_equal(splits.x_train.sum(1), 1)
     assert not splits.x_test.any()
+    assert facts(options(tmp_path / "t.csv")).input_shape == (20,)
 
 
 def test_missing_categories_are_a_category(tmp_path: Path) -> None:
@@ -145,7 +147,7 @@ def test_bad_tables(tmp_path: Path, columns: dict[str, Any], more: dict[str, Any
 
 def test_too_many_categories(tmp_path: Path) -> None:
     frame = pd.DataFrame({"id": [f"u{i}" for i in range(2000)], "left": [0, 1] * 1000})
-    with pytest.raises(BadInput, match=r"'id' .* has 1200 categories"):
+    with pytest.raises(BadInput, match=r"'id' .* has 2000 categories"):
         load(options(write(frame, tmp_path / "t.csv")), 0, 0)
 
 
