@@ -70,7 +70,9 @@ def load(options: FileOptions, data_seed: int, split_seed: int) -> Splits:
     Features stand in the table's order of columns: a number is one feature, standardised on the
     training part, missing values at its mean; any other column is one feature a category, 0 or 1.
     Their number is that of the whole table, for networks of one shape in all replicates; a category
-    that training never saw is 0 everywhere. Classes are numbered in sorted order. Raises DataMissing and BadInput.
+    that training never saw is 0 everywhere. Classes are numbered in sorted order.
+
+    Raises DataMissing and BadInput.
     """
     del data_seed  # the rows are always the same
     table = _read(options)
