@@ -88,9 +88,9 @@ def hyperparameters(trials: Sequence[Trial], device: torch.device) -> dict[str, 
 
 
 def batch_size_of(config: dict[str, Any], n_train: int) -> int:
-    """Examples a step; "full", or more than there are, is all of them."""
+    """Examples a step; "full" is all of them."""
     size = config["train"]["batch_size"]
-    return n_train if size == "full" else min(int(size), n_train)
+    return n_train if size == "full" else int(size)
 
 
 def stacked_orders(

@@ -38,8 +38,10 @@ from harness.training.members import (
 from harness.training.program import Buffers, Program, make_program
 from harness.training.stack import Stack
 from harness.training.start import build_module, initial_buffers, initial_params, noise_key
-from harness.words.config import RunConfig
+from harness.words.config import RunConfig, TrainSection
 from harness.words.record import Provenance, Record, Status
+
+Report = Callable[[float], None]
 
 DIVERGED_AT = 10.0  # times the initial training loss (method.md, section 8)
 
@@ -65,15 +67,18 @@ class Run:
 
 def plan_steps(config: dict[str, Any], n_train: int) -> tuple[int, list[int]]:
     """How many optimizer steps a trial takes, and after which of them it is evaluated (0 is the start)."""
-    train = config["train"]
-    per_epoch = n_train // batch_size_of(config, n_train)
-    total = train["steps"] if train.get("steps") else train["epochs"] * per_epoch
-    count = train.get("evaluations") or max(1, round(total / per_epoch))
+    section = TrainSection.model_validate(config["train"])
+    total = section.total_steps(n_train)
+    count = section.evaluations or max(1, round(total / section.steps_per_epoch(n_train)))
     return total, sorted({round(total * i / count) for i in range(count + 1)})
 
 
-def train(stack: Stack, splits: Sequence[Splits], device: str = "cpu") -> Iterator[Record]:
+def train(
+    stack: Stack, splits: Sequence[Splits], device: str = "cpu", report: Report = lambda share: None
+) -> Iterator[Record]:
     """Train every trial of a stack, `splits[i]` being the data of trial i, and yield a record each.
+
+    `report` hears, at every evaluation, the share of the steps taken so far.
 
     Runs single-threaded with denormals flushed, so that results don't depend on where it runs.
     A diverged member's numbers stay in its own slice of every tensor and never touch a neighbour's.
@@ -82,7 +87,7 @@ def train(stack: Stack, splits: Sequence[Splits], device: str = "cpu") -> Iterat
     with _one_thread(), torch.no_grad():
         run = start(stack, splits, torch.device(device))
         total, evaluations = plan_steps(stack.config, len(run.data.splits["train"]))
-        advance(run, total, evaluations)
+        advance(run, total, evaluations, report)
         final = _final_metrics(run)
     yield from _records(run, final, time.perf_counter() - started, device)
 
@@ -114,7 +119,7 @@ def start(stack: Stack, splits: Sequence[Splits], device: torch.device) -> Run:
     )
 
 
-def advance(run: Run, total: int, evaluations: Sequence[int]) -> None:
+def advance(run: Run, total: int, evaluations: Sequence[int], report: Report) -> None:
     """Take `total` steps, evaluating after those in `evaluations`."""
     n_train = len(run.data.splits["train"])
     orders = stacked_orders(
@@ -124,6 +129,7 @@ def advance(run: Run, total: int, evaluations: Sequence[int]) -> None:
     for step in range(total + 1):
         if step in due:
             _measure(run, step)
+            report(step / total)
         if step < total:
             train_step(run, step, next(orders))
 

@@ -93,8 +93,12 @@ class Design(Word):
 
     @property
     def hash(self) -> str:
-        """Identifies everything that decides the verdict: what is frozen before judging."""
-        return content_hash(self.model_dump(mode="json"))
+        """Identifies everything that decides the verdict: what is frozen before judging.
+
+        Titles, topics, sources and tiers that were not asked for decide nothing.
+        """
+        words = {"title": True, "topic": True, "tiers": True, "claim": {"source"}}
+        return content_hash(self.model_dump(mode="json", exclude={"study": words}))
 
 
 class PointResult(Word):

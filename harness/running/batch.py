@@ -1,0 +1,104 @@
+"""Run a batch of trials through an executor into the store; what has run before is not run again."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.errors import RunFailed
+from harness.records.store import Store
+from harness.running.executors import Executor
+from harness.running.job import Job
+from harness.running.observer import Observer
+from harness.training.stack import stacks_of
+from harness.words.record import Record, Status
+from harness.words.trial import Trial
+
+POLL_S = 0.5  # how often progress inside a stack is passed on
+
+
+@dataclass
+class Bench:
+    """What every batch of a run shares."""
+
+    store: Store
+    executor: Executor
+    observer: Observer
+    cache_dir: Path
+    device: str = "cpu"
+    largest_stack: int = 64
+    records: dict[str, Record] = field(default_factory=dict)  # of this run's design, by trial id
+
+
+def run_batch(bench: Bench, name: str, trials: Iterable[Trial]) -> None:
+    """Bring every trial's record into `bench.records`, running those that the store does not hold.
+
+    Each stack's records are durable before the next is waited for. Raises RunFailed where trials
+    failed by an error of the program; the others are kept.
+    """
+    wanted = {trial.id: trial for trial in trials if trial.id not in bench.records}
+    finished = bench.store.finished() & wanted.keys()
+    bench.records |= {row.record.trial: row.record for row in bench.store.stored(finished)}
+    todo = [trial for key, trial in wanted.items() if key not in finished]
+    bench.observer.phase(name, len(wanted), len(finished))
+    if todo:
+        _run(bench, _jobs(bench, todo))
+    _raise_failed(bench, wanted)
+
+
+def _jobs(bench: Bench, todo: list[Trial]) -> list[Job]:
+    """The trials as stacks, the longest first, cut so that no worker idles while another has two."""
+    fair = -(-len(todo) // bench.executor.workers)
+    stacks = stacks_of(todo, max(1, min(bench.largest_stack, fair)))
+    jobs = [Job(stack, bench.cache_dir, bench.device) for stack in stacks]
+    return sorted(jobs, key=lambda job: -job.work)
+
+
+def _run(bench: Bench, jobs: list[Job]) -> None:
+    shares = _Shares(sum(len(job.stack.trials) for job in jobs))
+    futures: dict[Future[list[Record]], Job] = {}
+    for job in jobs:
+        futures[bench.executor.submit(job, shares.of(job))] = job
+    open_futures = set(futures)
+    while open_futures:
+        done, open_futures = wait(open_futures, timeout=POLL_S, return_when=FIRST_COMPLETED)
+        for future in done:
+            records = future.result()
+            bench.store.append(records)
+            bench.records |= {record.trial: record for record in records}
+            shares.of(futures[future])(1.0)
+        bench.observer.share(shares.done(), shares.trials)
+
+
+class _Shares:
+    """How much of each job is done; heard from executors' threads."""
+
+    def __init__(self, trials: int) -> None:
+        self.trials = trials
+        self._lock = threading.Lock()
+        self._done: dict[str, float] = {}
+
+    def of(self, job: Job):  # type: ignore[no-untyped-def]
+        key, size = job.stack.trials[0].id, len(job.stack.trials)
+
+        def report(share: float) -> None:
+            with self._lock:
+                self._done[key] = share * size
+
+        return report
+
+    def done(self) -> float:
+        with self._lock:
+            return sum(self._done.values())
+
+
+def _raise_failed(bench: Bench, wanted: dict[str, Trial]) -> None:
+    failed = [bench.records[key] for key in wanted if bench.records[key].status is Status.FAILED]
+    if failed:
+        raise RunFailed(
+            f"{len(failed)} of {len(wanted)} trials failed; the first, {failed[0].trial}, with "
+            f"{failed[0].reason.strip()}\nThe others are kept: mend the cause and run again."
+        )

@@ -1,0 +1,190 @@
+"""Where stacks run: in this process, or in worker processes that may die at any moment.
+
+An executor is anything with `submit(job, report) -> Future[list[Record]]` and `close()`.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import queue
+import signal
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+from typing import Protocol, final
+
+from harness.errors import RunFailed
+from harness.running.job import Job, Report, run_job
+from harness.words.record import Record
+
+MAX_TRIES = 3  # of a job whose worker died
+
+
+class Executor(Protocol):
+    """Runs jobs. `workers` is how many run at once."""
+
+    workers: int
+
+    def submit(self, job: Job, report: Report) -> Future[list[Record]]:
+        """Run the job some time; `report` hears the share that is done."""
+
+    def close(self) -> None:
+        """Stop at once; jobs not finished are lost, their futures never resolve."""
+
+
+@final
+class ThisProcess:
+    """Runs each job at once, in the calling process."""
+
+    workers = 1
+
+    def submit(self, job: Job, report: Report) -> Future[list[Record]]:
+        """Run the job before returning."""
+        future: Future[list[Record]] = Future()
+        try:
+            future.set_result(run_job(job, report))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+    def close(self) -> None:
+        """Nothing to stop."""
+
+
+@final
+class WorkerProcesses:
+    """One supervised process a slot: a worker that dies is replaced and its job runs again.
+
+    Jobs are taken in the order of their submission. A job that kills its worker three times fails.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+        self._jobs: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
+        self._closing = threading.Event()
+        self._slots = [_Slot(self._jobs, self._closing) for _ in range(workers)]
+        for slot in self._slots:
+            slot.start()
+
+    def submit(self, job: Job, report: Report) -> Future[list[Record]]:
+        """Queue the job."""
+        future: Future[list[Record]] = Future()
+        self._jobs.put(_Task(job, report, future))
+        return future
+
+    def close(self) -> None:
+        """End the workers, whatever they are doing."""
+        self._closing.set()
+        for _ in self._slots:
+            self._jobs.put(None)
+        for slot in self._slots:
+            slot.kill()
+        for slot in self._slots:
+            slot.join()
+
+
+class _Task:
+    def __init__(self, job: Job, report: Report, future: Future[list[Record]]) -> None:
+        self.job, self.report, self.future = job, report, future
+
+
+@final
+class _Slot(threading.Thread):
+    """A thread that keeps one worker process busy and alive."""
+
+    def __init__(self, jobs: queue.SimpleQueue[_Task | None], closing: threading.Event) -> None:
+        super().__init__(daemon=True)
+        self._jobs, self._closing = jobs, closing
+        self._process, self._pipe = _start_worker()
+
+    def run(self) -> None:
+        while (task := self._jobs.get()) is not None and not self._closing.is_set():
+            self._run_task(task)
+
+    def kill(self) -> None:
+        """End the worker process."""
+        self._process.kill()
+
+    def _run_task(self, task: _Task) -> None:
+        for _ in range(MAX_TRIES):
+            try:
+                self._pipe.send(task.job)
+                task.future.set_result(self._await(task))
+                return
+            except (EOFError, ConnectionError):
+                self._process.join()
+                if self._closing.is_set():
+                    return
+                self._process, self._pipe = _start_worker()
+            except Exception as error:
+                task.future.set_exception(error)
+                return
+        code = self._process.exitcode
+        task.future.set_exception(
+            RunFailed(
+                f"a stack of {len(task.job.stack.trials)} trials ended its worker process {MAX_TRIES} times "
+                f"(exit code {code}); out of memory? Try a smaller --stack. Finished trials are kept."
+            )
+        )
+
+    def _await(self, task: _Task) -> list[Record]:
+        while True:
+            answer = self._pipe.recv()
+            if isinstance(answer, float):
+                task.report(answer)
+            elif isinstance(answer, BaseException):
+                raise answer
+            else:
+                records: list[Record] = answer
+                return records
+
+
+def _start_worker() -> tuple[SpawnProcess, Connection]:
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_work, args=(theirs,), daemon=True)
+    with _worker_environment():
+        process.start()
+    theirs.close()
+    return process, ours
+
+
+_environment = threading.Lock()
+# One thread a worker; memory that a step frees is kept for the next instead of returned to the system.
+WORKER_ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 32),
+}
+
+
+@contextmanager
+def _worker_environment() -> Iterator[None]:
+    with _environment:
+        before = dict(os.environ)
+        os.environ.update(WORKER_ENVIRONMENT)
+        try:
+            yield
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+
+
+def _work(pipe: Connection) -> None:
+    """The worker's loop: a job in, shares of progress and then its records or its error out."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to handle
+    while True:
+        try:
+            job: Job = pipe.recv()
+        except EOFError:
+            return
+        try:
+            answer: list[Record] | Exception = run_job(job, pipe.send)
+        except Exception as error:
+            answer = error
+        pipe.send(answer)

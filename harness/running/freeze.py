@@ -1,0 +1,85 @@
+"""What is fixed between tuning and judging: the design, the targets, every arm's choice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from harness.analysis.target import tuning_target
+from harness.errors import BadInput
+from harness.words.design import Choice, Design, Frozen
+from harness.words.record import Record
+from harness.words.study import Outcome
+
+Tuned = Mapping[str, Mapping[int, list[Record]]]  # arm -> point -> one record a seed
+
+
+def target_metrics(design: Design) -> list[str]:
+    """The metrics that some `steps_to` outcome of the study needs a target for."""
+    outcomes: list[Outcome | None] = [design.study.tune.select]
+    outcomes += [getattr(h, "outcome", None) for h in design.study.hypotheses]
+    named = [o.metric for o in outcomes if o is not None and o.function == "steps_to"]
+    return list(dict.fromkeys(named))
+
+
+def reference_arm(design: Design) -> str:
+    """The arm whose tuning sets the target: as declared, else b of the primary hypothesis, else the first."""
+    primary, declared = design.study.primary, design.study.target.reference
+    side = declared or getattr(primary, "b", None)
+    if side is None:
+        return design.arms[0].label
+    at = None if declared or primary is None else primary.at
+    return design.select_arm(side, at).label
+
+
+def targets(design: Design, tuned: Tuned) -> dict[str, float]:
+    """The target of every metric that needs one: given, or from the reference arm's tuning seeds."""
+    given, margin = design.study.target.value, design.study.target.margin
+    if given is not None:
+        return dict.fromkeys(target_metrics(design), given)
+    return {
+        metric: tuning_target(metric, tuned[reference_arm(design)], margin)
+        for metric in target_metrics(design)
+    }
+
+
+def freeze(
+    design: Design,
+    found: tuple[Mapping[str, float], Mapping[str, Choice]],
+    before: Frozen | None,
+    amendment: str | None,
+) -> Frozen:
+    """What judging will hold to. `before` is what an earlier judging held to, if any did.
+
+    Raises BadInput where that differs, unless the user says by `amendment` why: judged results were
+    seen under another design, and the report then says so.
+    """
+    new_targets, choices = found
+    frozen = Frozen(
+        design_hash=design.hash,
+        targets=dict(new_targets),
+        choices={arm: choice.params for arm, choice in choices.items()},
+        time=datetime.now(UTC).isoformat(timespec="seconds"),
+        amendments=before.amendments if before else [],
+    )
+    if before is None or before.hash == frozen.hash:
+        return before or frozen
+    if amendment is None:
+        raise BadInput(
+            f"study {design.name!r} was judged under another design, frozen {before.time}: "
+            f"{_difference(before, frozen)}. Results seen under one design don't count for another. "
+            "Take the change back, or disclose it in the report: harness run "
+            f'{design.name} --amend "why it changed"'
+        )
+    note = f"{frozen.time}: {amendment} ({_difference(before, frozen)})"
+    return frozen.model_copy(update={"amendments": [*before.amendments, note]})
+
+
+def _difference(before: Frozen, after: Frozen) -> str:
+    parts = {
+        "the study (claim, arms, tuning, replicates, hypotheses or gates)": before.design_hash
+        != after.design_hash,
+        "the targets": before.targets != after.targets,
+        "the tuned values": before.choices != after.choices,
+    }
+    return "changed are " + " and ".join(name for name, changed in parts.items() if changed)

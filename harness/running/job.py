@@ -1,0 +1,78 @@
+"""What a worker does: load a stack's data, train it, hand back its records."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from harness.catalogue.data import Splits, load_cached
+from harness.catalogue.resolve import options_of
+from harness.errors import HarnessError
+from harness.training.stack import Stack
+from harness.training.train import device_name, plan_steps, train, versions
+from harness.words.config import RunConfig
+from harness.words.record import Provenance, Record, Status
+from harness.words.trial import Trial
+
+Report = Callable[[float], None]  # share of the job that is done, 0 to 1
+
+
+class Job(NamedTuple):
+    """A stack, where data are cached, and the device it runs on."""
+
+    stack: Stack
+    cache_dir: Path
+    device: str = "cpu"
+
+    @property
+    def work(self) -> float:
+        """How much there is to do, in steps x trials x parameters: for ordering and time left."""
+        config = self.stack.config
+        n_train = config["data"].get("n_train") or 1_000
+        return float(len(self.stack.trials) * plan_steps(config, n_train)[0])
+
+
+def splits_of(trial: Trial, cache_dir: Path) -> Splits:
+    """The data of a trial's replicate."""
+    config = RunConfig.model_validate(trial.config)
+    options = options_of(config, "data")
+    return load_cached(config.data.name, options, trial.study, trial.phase, trial.replicate, cache_dir)
+
+
+def run_job(job: Job, report: Report = lambda share: None) -> list[Record]:
+    """Train the job's stack. A program's error makes failed records; what the user can mend is raised."""
+    try:
+        splits = [splits_of(trial, job.cache_dir) for trial in job.stack.trials]
+        return list(train(job.stack, splits, job.device, report))
+    except HarnessError:
+        raise
+    except Exception as error:
+        where = traceback.format_exc(limit=-3)
+        return [
+            _failed(trial, job, f"{type(error).__name__}: {error}\n{where}") for trial in job.stack.trials
+        ]
+
+
+def _failed(trial: Trial, job: Job, reason: str) -> Record:
+    return Record(
+        trial=trial.id,
+        study=trial.study,
+        phase=trial.phase,
+        replicate=trial.replicate,
+        config=trial.config,
+        status=Status.FAILED,
+        reason=reason,
+        steps=[],
+        curves={},
+        final={},
+        n_parameters=0,
+        time_s=0.0,
+        provenance=Provenance(
+            device=device_name(job.device),
+            stack_size=len(job.stack.trials),
+            versions=versions(),
+            data_fingerprint="",
+        ),
+    )
