@@ -1,0 +1,39 @@
+"""From evidence and verdict to a document: one function a section, in one table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from harness.analysis.evidence import Evidence
+from harness.reporting.content.answer import answer_section, others_section
+from harness.reporting.content.arms import arms_section, fairness_section
+from harness.reporting.content.context import Context
+from harness.reporting.content.effects import effects_section, replicates_section
+from harness.reporting.content.learning import budget_section, learning_section, speed_section, tuning_section
+from harness.reporting.content.provenance import fixed_section, provenance_section
+from harness.reporting.document import Block, Document, Section
+from harness.words.verdict import StudyVerdict
+
+SECTIONS: dict[str, tuple[str, Callable[[Context], tuple[Block, ...]]]] = {
+    "verdict": ("The verdict", answer_section),
+    "hypotheses": ("Other hypotheses", others_section),
+    "effects": ("Effects", effects_section),
+    "learning": ("Learning curves", learning_section),
+    "tuning": ("Tuning", tuning_section),
+    "budget": ("Tuning budget", budget_section),
+    "speed": ("Time to target", speed_section),
+    "replicates": ("Every replicate", replicates_section),
+    "arms": ("Arms", arms_section),
+    "fairness": ("Fairness certificate", fairness_section),
+    "fixed": ("What was fixed", fixed_section),
+    "provenance": ("Provenance", provenance_section),
+}
+
+
+def build_document(evidence: Evidence, verdict: StudyVerdict) -> Document:
+    """The whole report, ready for either renderer."""
+    context = Context(evidence, verdict)
+    sections = tuple(Section(id, title, write(context)) for id, (title, write) in SECTIONS.items())
+    topic = evidence.design.study.topic
+    subtitle = f"{verdict.headline}" if verdict.headline else topic
+    return Document(verdict.title or verdict.study, subtitle, sections)

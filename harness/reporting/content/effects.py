@@ -1,0 +1,183 @@
+"""Effects of all hypotheses side by side, and the replicates behind them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from harness.analysis.outcomes import outcome_direction
+from harness.errors import BadInput
+from harness.reporting.content.answer import effect_text
+from harness.reporting.content.context import Context, draw, outcome_words
+from harness.reporting.document import Block, Figure, Paragraph
+from harness.reporting.figures.replicates import Effect
+from harness.reporting.frames import outcome_frame
+from harness.reporting.numbers import estimate
+from harness.words.study import Faster, Outcome, Superiority
+from harness.words.verdict import Estimate, HypothesisVerdict
+
+LABEL_LENGTH = 95  # characters of a row's label in the forest plot
+STRIPS = 3  # outcomes shown replicate by replicate
+
+
+def effects_section(context: Context) -> tuple[Block, ...]:
+    """The forest plot of every hypothesis, and of every comparison inside one."""
+    rows = [row for h in context.verdict.hypotheses for row in _forest_rows(h)]
+    if not rows:
+        return (
+            Paragraph("No hypothesis has an effect that can be set against a smallest effect that matters."),
+        )
+    caption = (
+        "Each row is an effect with its 95 % interval, divided by the smallest effect that matters (δ), "
+        "so that all share one axis: right of 0 favours the claim, and only an effect beyond the dashed "
+        "line at 1 is large enough to matter. Circle: supported; square: refuted; diamond: inconclusive; "
+        "thin rows are the single comparisons of the hypothesis above them."
+    )
+    alt = "Forest plot. " + "; ".join(f"{r['label']}: {r['shown']}" for r in rows)
+    return (draw("effects-forest", "forest", (alt, caption), pd.DataFrame(rows)),)
+
+
+def replicates_section(context: Context) -> tuple[Block, ...]:
+    """Paired plots of the hypotheses that compare two arms, and a strip plot for each outcome."""
+    figures: list[Block] = []
+    for verdict in context.verdict.hypotheses:
+        figure = _paired(context, verdict)
+        figures += [figure] if figure else []
+    for number, outcome in enumerate(_outcomes(context)[:STRIPS]):
+        strip = _strip(context, outcome, number)
+        figures += [strip] if strip else []
+    return tuple(figures) or (Paragraph("No outcome could be measured for any judged run."),)
+
+
+def _forest_rows(verdict: HypothesisVerdict) -> list[dict[str, Any]]:
+    rows = []
+    found, delta = verdict.estimate, verdict.delta
+    if found is not None and delta and math.isfinite(found.value):
+        rows.append(_row(verdict.statement, effect_text(found), verdict.answer.value, _scaled(found, delta)))
+    for part in verdict.comparisons:
+        ends = [part.get(k) for k in ("value", "low", "high")]
+        if not delta or any(not isinstance(e, (int, float)) for e in ends):
+            continue
+        shown = estimate(*(float(part.get(f"shown_{k}", part[k])) for k in ("value", "low", "high")))
+        scaled = [float(e) / delta for e in ends if e is not None]
+        rows.append(
+            _row(f"{part.get('arm', '?')} against {part.get('against', 'the best other')}", shown, "", scaled)
+        )
+    return rows
+
+
+def _scaled(found: Estimate, delta: float) -> list[float]:
+    return [found.value / delta, found.low / delta, found.high / delta]
+
+
+def _row(label: str, shown: str, answer: str, ends: list[float]) -> dict[str, Any]:
+    short = label if len(label) <= LABEL_LENGTH else label[: LABEL_LENGTH - 1] + "…"
+    value, low, high = ends
+    return {"label": short, "shown": shown, "answer": answer, "value": value, "low": low, "high": high}
+
+
+def _paired(context: Context, verdict: HypothesisVerdict) -> Figure | None:
+    hypothesis, found = context.hypothesis(verdict), verdict.estimate
+    if not isinstance(hypothesis, (Faster, Superiority)) or found is None:
+        return None
+    design = context.evidence.design
+    try:
+        a, b = (design.select_arm(side, hypothesis.at).label for side in (hypothesis.a, hypothesis.b))
+    except BadInput:
+        return None
+    faster = isinstance(hypothesis, Faster)
+    higher = outcome_direction(hypothesis.outcome, hypothesis.direction) == "higher"
+    frame = outcome_frame(context.evidence, hypothesis.outcome)
+    pairs = _pairs(frame, a, b, faster, 1.0 if higher else -1.0)
+    if pairs.empty:
+        return None
+    label = outcome_words(hypothesis.outcome)
+    effect = _effect(verdict, found, faster, f"{_difference_label(a, b, faster, higher)}\n{label}")
+    words = _paired_words(label, (a, b), len(pairs), int(pairs["lost"].sum()))
+    return draw(f"replicates-{verdict.index}", "paired", words, pairs, (a, b), context.styles, effect)
+
+
+def _pairs(frame: pd.DataFrame, a: str, b: str, faster: bool, sign: float) -> pd.DataFrame:
+    wide = frame.assign(lost=frame["censored"].astype(bool) | frame["diverged"].astype(bool))
+    sides = [wide[wide["arm"] == arm].set_index("replicate")[["value", "lost"]] for arm in (a, b)]
+    joined = (
+        sides[0].join(sides[1], how="inner", lsuffix="_a", rsuffix="_b").dropna(subset=["value_a", "value_b"])
+    )
+    first, second = joined["value_a"].astype(float), joined["value_b"].astype(float)
+    return pd.DataFrame(
+        {
+            "a": first,
+            "b": second,
+            "difference": second / first if faster else sign * (first - second),
+            "lost": joined["lost_a"] | joined["lost_b"],
+        }
+    ).reset_index()
+
+
+def _effect(verdict: HypothesisVerdict, found: Estimate, faster: bool, label: str) -> Effect:
+    delta = verdict.delta
+    if faster:
+        band = None if delta is None else (math.exp(-delta), math.exp(delta))
+        value, low, high = (math.exp(v) for v in (found.value, found.low, found.high))
+        return Effect(value, low, high, delta=band, zero=1.0, label=label, log=True)
+    band = None if delta is None else (-delta, delta)
+    return Effect(found.value, found.low, found.high, delta=band, zero=0.0, label=label, log=False)
+
+
+def _difference_label(a: str, b: str, faster: bool, higher: bool) -> str:
+    if faster:
+        return f"steps of {b} ÷ steps of {a}"
+    return f"{a} − {b}" if higher else f"{b} − {a}"
+
+
+def _paired_words(label: str, sides: tuple[str, str], pairs: int, lost: int) -> tuple[str, str]:
+    a, b = sides
+    alt = (
+        f"Slope plot of {label} in {pairs} replicates, {b} against {a}, and the differences with their "
+        "mean's interval."
+    )
+    caption = (
+        f"Left: {label} in each of {pairs} replicates; a line joins the runs of {b} and {a} that shared "
+        "data and seeds. Right: the same pairs as single effects, smallest to largest, and their mean "
+        f"with its 95 % interval; above the solid line favours {a}, and effects inside the grey band are "
+        "too small to matter."
+    )
+    note = f" In {lost} pairs (dotted, ×) a run diverged or did not reach the target." if lost else ""
+    return alt, caption + note
+
+
+def _outcomes(context: Context) -> list[Outcome]:
+    listed = [getattr(context.hypothesis(h), "outcome", None) for h in context.verdict.hypotheses]
+    unique: Mapping[str, Outcome] = {str(o): o for o in listed if isinstance(o, Outcome)}
+    return list(unique.values())
+
+
+def _strip(context: Context, outcome: Outcome, number: int) -> Figure | None:
+    frame = outcome_frame(context.evidence, outcome)
+    frame = frame.assign(imputed=frame["censored"].astype(bool) | frame["diverged"].astype(bool))
+    frame = frame.dropna(subset=["value"])
+    if frame.empty:
+        return None
+    frame = frame.astype({"value": float})
+    means = frame.groupby("arm", sort=False)["value"].agg(["mean", "sem", "count"]).reset_index()
+    half = means["sem"] * _t_quantile(means["count"])
+    means = means.assign(low=means["mean"] - half, high=means["mean"] + half)
+    label = outcome_words(outcome)
+    alt = f"Strip plot of {label} for every replicate of each arm, with means."
+    caption = (
+        f"Every judged run: {label}, a dot a replicate; the bar below is the arm's mean with its own 95 % "
+        "interval. Arms are compared pair by pair, so two bars that overlap can still differ."
+    )
+    if frame["imputed"].any():
+        caption += " A cross is a run that diverged or missed the target, at the value that stands in for it."
+    return draw(f"outcome-{number}", "strip", (alt, caption), frame, means, context.styles, label)
+
+
+def _t_quantile(counts: pd.Series[Any]) -> np.ndarray[Any, Any]:
+    """Two-sided .95 quantile of Student's t, NaN below two values."""
+    return np.asarray(stats.t.ppf(0.975, np.where(counts > 1, counts - 1, math.nan)))

@@ -1,0 +1,183 @@
+"""Learning curves, tuning curves and time to target, each explained in a sentence."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from harness.reporting.content.context import Context, draw, metric_label, outcome_words
+from harness.reporting.document import Block, Paragraph
+from harness.reporting.figures.learning import MANY, Measure
+from harness.reporting.frames import (
+    band_frame,
+    budget_frame,
+    curve_frame,
+    metrics_with_curves,
+    outcome_frame,
+    tuning_frame,
+)
+from harness.reporting.numbers import count, number
+from harness.words.study import Faster
+from harness.words.verdict import HypothesisVerdict
+
+METRICS_SHOWN = 2
+LOG_RATIO = 20.0  # a positive measure that spans more than this is drawn on a logarithmic axis
+
+
+def learning_section(context: Context) -> tuple[Block, ...]:
+    """For each metric that matters: medians of all arms, then every seed arm by arm."""
+    metrics = _metrics(context)
+    if not metrics:
+        return (Paragraph("No learning curves were recorded."),)
+    return tuple(block for metric in metrics for block in _learning(context, metric))
+
+
+def tuning_section(context: Context) -> tuple[Block, ...]:
+    """A figure for each tuned path: what every arm scored at every value tried."""
+    choices = context.evidence.choices
+    paths = list(dict.fromkeys(d.path for a in context.evidence.design.arms for d in a.tuned))
+    blocks: list[Block] = []
+    for number_, path in enumerate(paths):
+        frame = tuning_frame(choices, path)
+        if frame.empty:
+            continue
+        log = all(d.log for a in context.evidence.design.arms for d in a.tuned if d.path == path)
+        score = outcome_words(next(iter(choices.values())).outcome)
+        better = next(iter(choices.values())).direction
+        words = _tuning_words(path, score, better, len(paths) > 1)
+        args = (context.styles, (path, log), score, len(paths) == 1)
+        blocks.append(draw(f"tuning-{number_}", "nuisance_panels", words, frame, *args))
+    return tuple(blocks) or (Paragraph("Nothing was tuned."),)
+
+
+def budget_section(context: Context) -> tuple[Block, ...]:
+    """Whether more tuning would have helped some arm more than another."""
+    frame = budget_frame(context.evidence.choices)
+    if frame.empty:
+        return (Paragraph("Nothing was tuned, so there is no budget to compare."),)
+    choice = next(iter(context.evidence.choices.values()))
+    score = outcome_words(choice.outcome)
+    caption = (
+        f"What the best of k tuning points would be expected to score ({score}; {choice.direction} is "
+        "better) had only k of them been tried: a curve that has gone flat means that more tuning would "
+        "hardly have helped that arm."
+    )
+    alt = f"Expected best {score} against the number of tuning points tried, for each arm."
+    return (
+        draw(
+            "tuning-budget", "budget_curves", (alt, caption), frame, context.styles, f"expected best {score}"
+        ),
+    )
+
+
+def speed_section(context: Context) -> tuple[Block, ...]:
+    """Time to the target, for studies that ask which arm is faster."""
+    asked = [h for h in context.verdict.hypotheses if isinstance(context.hypothesis(h), Faster)]
+    if not asked:
+        return (Paragraph("No hypothesis of this study is about speed."),)
+    metrics = {str(getattr(context.hypothesis(h), "outcome", "")): h for h in asked}
+    survivals = [block for h in metrics.values() for block in _survival(context, h)]
+    sensitivities = [block for h in asked for block in _sensitivity(context, h)]
+    return (*survivals, *sensitivities) or (Paragraph("No target was set, so no time to it can be shown."),)
+
+
+def _metrics(context: Context) -> list[str]:
+    available = metrics_with_curves(context.evidence)
+    asked = [
+        getattr(getattr(context.hypothesis(h), "outcome", None), "metric", "")
+        for h in context.verdict.hypotheses
+    ]
+    names = [m.partition("/")[2] for m in asked] + ["loss"]
+    return [m for m in dict.fromkeys(names) if m in available][:METRICS_SHOWN] or available[:1]
+
+
+def _learning(context: Context, metric: str) -> list[Block]:
+    curves = curve_frame(context.evidence, metric)
+    bands = band_frame(curves)
+    measure = _measure(context, metric, bands)
+    target = (
+        f" The dotted line is the target, {number(measure.target)}." if measure.target is not None else ""
+    )
+    medians = (
+        f"Median {measure.label} on the validation split after each number of optimizer steps, for every "
+        f"arm at its tuned setting; the band holds the middle 80 % of the replicates.{target}"
+    )
+    panels = (
+        f"The same, arm by arm: {measure.label} in validation (solid) and training (dashed grey), every "
+        "replicate as a faint line. Runs that diverged end where they did."
+    )
+    if len(context.styles) > MANY:
+        panels += f" The first {MANY} arms are shown."
+    alt = f"{measure.label} against optimizer steps"
+    blocks: list[Block] = []
+    if (bands["split"] == "val").any():
+        words = (f"Validation {alt}, medians of all arms.", medians)
+        blocks.append(draw(f"learning-{metric}", "learning_medians", words, bands, context.styles, measure))
+    with_panels = draw(
+        f"learning-{metric}-arms", "learning_panels", (f"{alt}, a panel an arm.", panels), curves, bands,
+        context.styles, measure,
+    )  # fmt: skip
+    return [*blocks, with_panels]
+
+
+def _measure(context: Context, metric: str, bands: pd.DataFrame) -> Measure:
+    values = bands["median"].dropna().to_numpy(dtype=float)
+    spans = bool(len(values) and values.min() > 0 and values.max() > LOG_RATIO * values.min())
+    return Measure(metric_label(metric), spans, context.verdict.targets.get(f"val/{metric}"))
+
+
+def _tuning_words(path: str, score: str, better: str, several: bool) -> tuple[str, str]:
+    caption = (
+        f"Every value of {path} that was tried, arm by arm, and what it scored ({score}; {better} is "
+        "better): the line joins the means of the tuning seeds (small dots), the ring is the value "
+        "chosen, × at the foot marks values where a run diverged, hollow markers are points added when "
+        "the best value lay on the edge of the range."
+    )
+    if several:
+        caption += " Other tuned settings vary along with it, so the points do not make one curve."
+    return f"{score} against {path}, a panel an arm, the chosen value ringed.", caption
+
+
+def _survival(context: Context, verdict: HypothesisVerdict) -> list[Block]:
+    hypothesis = context.hypothesis(verdict)
+    assert isinstance(hypothesis, Faster)
+    frame = outcome_frame(context.evidence, hypothesis.outcome)
+    if frame.empty:
+        return []
+    times = pd.DataFrame(
+        {
+            "arm": frame["arm"],
+            "time": frame["value"].astype(float),
+            "reached": ~frame["censored"].astype(bool),
+        }
+    )
+    budget = float(np.max(list(context.evidence.design.steps.values())))
+    metric = hypothesis.outcome.metric
+    target = number(context.verdict.targets.get(metric))
+    caption = (
+        f"The share of an arm's runs whose {metric_label(metric)} had reached the target of {target} by "
+        f"each step: the further left and the higher, the faster. The budget was {count(int(budget))} "
+        "steps."
+    )
+    alt = f"Share of runs that reached {metric_label(metric)} {target} against optimizer steps, for each arm."
+    name = f"time-to-target-{verdict.index}"
+    return [draw(name, "survival", (alt, caption), times, context.styles, budget)]
+
+
+def _sensitivity(context: Context, verdict: HypothesisVerdict) -> list[Block]:
+    rows = pd.DataFrame(verdict.sensitivity)
+    if rows.empty or not {"target", "ratio", "low", "high"} <= set(rows.columns):
+        return []
+    rows = rows.sort_values("target")
+    hypothesis = context.hypothesis(verdict)
+    assert isinstance(hypothesis, Faster)
+    metric = hypothesis.outcome.metric
+    label = f"target, {metric_label(metric)}"
+    alt = f"Ratio of steps for a grid of targets: {verdict.statement}."
+    caption = (
+        f"The same comparison ({verdict.statement}) for other targets: how many times fewer steps were "
+        "needed, with 95 % intervals. The solid line at 1 is no difference, the grey band differences too "
+        "small to matter, the dotted line the target that decides."
+    )
+    args = (verdict.shown_delta, context.verdict.targets.get(metric), label)
+    return [draw(f"sensitivity-{verdict.index}", "sensitivity", (alt, caption), rows, *args)]

@@ -1,0 +1,128 @@
+"""What was fixed, where the numbers come from, and how to get them again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from harness.reporting.content.context import Context
+from harness.reporting.document import Block, Callout, Code, Column, Facts, Paragraph, Table
+from harness.reporting.numbers import MISSING, count, duration, number, setting
+from harness.words.paths import flatten
+
+
+def fixed_section(context: Context) -> tuple[Block, ...]:
+    """Every setting shared by all arms: the conclusion holds for these, and is silent about others."""
+    design = context.evidence.design
+    configs = [dict(flatten(a.config)) for a in design.arms]
+    varied = {f for a in design.arms for f in a.levels} | {d.path for a in design.arms for d in a.tuned}
+    shared = {k: v for k, v in configs[0].items() if all(c.get(k, math.nan) == v for c in configs)}
+    rows = tuple((path, setting(value)) for path, value in shared.items() if path not in varied)
+    sizes = {(f.n_train, f.n_val, f.n_test) for f in design.data.values()}
+    caption = "Settings that every arm shared. The conclusion is conditional on them."
+    blocks: tuple[Block, ...] = (Table(caption, (Column("Setting"), Column("Value")), rows),)
+    if len(sizes) == 1:
+        train, val, test = next(iter(sizes))
+        text = (
+            f"Examples: {count(train)} for training, {count(val)} for validation, {count(test)} for the test."
+        )
+        blocks = (Paragraph(text), *blocks)
+    return blocks
+
+
+def provenance_section(context: Context) -> tuple[Block, ...]:
+    """Hashes, versions, devices, reruns, amendments, and the commands that make this report again."""
+    name = context.evidence.design.name
+    commands = f"make study NAME={name}\nharness report {name}"
+    return (
+        Facts(tuple(_facts(context))),
+        *_checks(context),
+        *_amendments(context),
+        *_executions(context),
+        Paragraph("To run the study again, or to rebuild this report from its records:"),
+        Code(commands),
+    )
+
+
+def _facts(context: Context) -> list[tuple[str, str]]:
+    evidence = context.evidence
+    records = list(evidence.records.values())
+    provenance = [r.provenance for r in records]
+    versions = {f"{k} {v}" for p in provenance for k, v in p.versions.items()}
+    fallbacks = {p.fallback for p in provenance if p.fallback}
+    facts = [
+        ("Study hash", evidence.design.hash),
+        (
+            "Frozen before judging",
+            f"{evidence.frozen.hash}, {evidence.frozen.time}" if evidence.frozen else "no",
+        ),
+        ("Data fingerprint", _listed({p.data_fingerprint for p in provenance})),
+        ("Versions", _listed(versions)),
+        ("Device", _listed({p.device for p in provenance})),
+        ("Trials", f"{count(len(records))} trained, {_phases(context)}"),
+        ("Training time, all trials", duration(sum(r.time_s for r in records))),
+        (
+            "Trials trained together (stack sizes)",
+            _listed(str(s) for s in sorted({p.stack_size for p in provenance})),
+        ),
+        ("Targets", _listed(f"{m} {number(t)}" for m, t in context.verdict.targets.items())),
+    ]
+    if evidence.design.tier:
+        facts.append(("Tier", evidence.design.tier))
+    if fallbacks:
+        facts.append(("Did not run as asked", _listed(fallbacks)))
+    known = {_plain(term) for term, _ in facts}
+    return facts + [
+        (k.replace("_", " ").capitalize(), setting(v))
+        for k, v in context.verdict.provenance.items()
+        if isinstance(v, (str, int, float)) and _plain(k) not in known
+    ]
+
+
+def _checks(context: Context) -> tuple[Block, ...]:
+    checks = context.evidence.checks
+    if not checks:
+        return (Paragraph("No trial was run again for comparison."),)
+    different = [c for c in checks if not c["same"]]
+    if not different:
+        text = f"{count(len(checks))} trials were run again and gave bit for bit the same result."
+        return (Paragraph(text),)
+    items = tuple(
+        f"{c['arm']}, trial {c['trial']}: largest difference {number(c.get('max_difference'))}"
+        for c in different
+    )
+    return (Callout("warning", f"{count(len(different))} of {count(len(checks))} reruns differ", items),)
+
+
+def _amendments(context: Context) -> tuple[Block, ...]:
+    frozen = context.evidence.frozen
+    if frozen is None or not frozen.amendments:
+        return (Paragraph("Nothing was changed after judging began."),)
+    return (Callout("warning", "Changed after judging began", tuple(frozen.amendments)),)
+
+
+def _executions(context: Context) -> tuple[Block, ...]:
+    executions = context.evidence.executions
+    if not executions:
+        return ()
+    keys = list(dict.fromkeys(str(k) for e in executions for k in e))
+    rows = tuple(tuple(_cell(e.get(k)) for k in keys) for e in executions)
+    return (Table("What ran when, and on what.", tuple(Column(k.replace("_", " ")) for k in keys), rows),)
+
+
+def _phases(context: Context) -> str:
+    phases = [p.phase for p in context.evidence.planned]
+    return f"{count(phases.count('tune'))} to tune and {count(phases.count('judge'))} to judge"
+
+
+def _cell(value: Any) -> str:
+    return MISSING if value is None else setting(value)
+
+
+def _listed(values: Iterable[str]) -> str:
+    return ", ".join(sorted(set(values))) or MISSING
+
+
+def _plain(term: str) -> str:
+    return term.lower().replace("_", " ")

@@ -1,0 +1,29 @@
+"""The figures a report may carry, one function each: plain data frames and numbers in, a figure out.
+
+They know nothing of studies. Call them inside `style.drawing()`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from matplotlib.figure import Figure
+
+from harness.reporting.figures.budget import budget_curves
+from harness.reporting.figures.forest import forest
+from harness.reporting.figures.learning import learning_medians, learning_panels
+from harness.reporting.figures.nuisance import nuisance_panels
+from harness.reporting.figures.replicates import paired, strip
+from harness.reporting.figures.survival import sensitivity, survival
+
+FIGURES: dict[str, Callable[..., Figure]] = {
+    "forest": forest,
+    "learning_medians": learning_medians,
+    "learning_panels": learning_panels,
+    "nuisance_panels": nuisance_panels,
+    "budget_curves": budget_curves,
+    "survival": survival,
+    "sensitivity": sensitivity,
+    "paired": paired,
+    "strip": strip,
+}

@@ -1,0 +1,101 @@
+"""Learning curves: medians of all arms in one panel, and a panel an arm with every seed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from harness.reporting.figures.labels import label_ends
+from harness.reporting.glyphs import drawable
+from harness.reporting.style import INK, MUTED, ArmStyle, log_axis, new_figure, new_grid, plain_axis
+
+TRAIN_LINE = (0, (4, 2))
+MANY = 24  # panels beyond which they are too small to read
+
+
+class Measure(NamedTuple):
+    """What the vertical axis shows."""
+
+    label: str
+    log: bool
+    target: float | None = None
+
+
+def learning_medians(bands: pd.DataFrame, styles: Mapping[str, ArmStyle], measure: Measure) -> Figure:
+    """Validation medians of every arm with their bands.
+
+    `bands`: arm, split, step, median, low, high.
+    """
+    figure = new_figure(3.1)
+    axes = figure.add_subplot()
+    ends: dict[str, float] = {}
+    for arm, band in bands[bands["split"] == "val"].groupby("arm", sort=False):
+        style = styles[str(arm)]
+        axes.fill_between(band["step"], band["low"], band["high"], color=style.colour, alpha=0.13, lw=0)
+        axes.plot(band["step"], band["median"], color=style.colour, linestyle=style.line)
+        last = band.dropna(subset=["median"]).tail(1)
+        axes.plot(last["step"], last["median"], style.marker, color=style.colour, markersize=4)
+        ends |= {str(arm): float(y) for y in last["median"]}
+    _finish(axes, measure)
+    axes.set_xlabel("optimizer steps")
+    axes.set_ylabel(drawable(f"validation {measure.label}"))
+    axes.margins(x=0.01)
+    label_ends(axes, ends, styles)
+    return figure
+
+
+def learning_panels(
+    curves: pd.DataFrame, bands: pd.DataFrame, styles: Mapping[str, ArmStyle], measure: Measure
+) -> Figure:
+    """A panel an arm: every replicate faint, medians strong, training dashed and validation solid.
+
+    `curves`: arm, split, replicate, step, value; `bands` as in `learning_medians`.
+    """
+    arms = [a for a in styles if a in set(bands["arm"])][:MANY]
+    figure, panels = new_grid(len(arms), 4 if len(arms) > 3 else 3, 1.7, sharex=True, sharey=True)
+    for axes, arm in zip(panels, arms, strict=True):
+        colour = styles[arm].colour
+        for split, line in (("train", MUTED), ("val", colour)):
+            _seeds(axes, curves[(curves["arm"] == arm) & (curves["split"] == split)], line)
+            _median(axes, bands[(bands["arm"] == arm) & (bands["split"] == split)], line, split)
+        axes.set_title(drawable(arm), color=colour)
+        _finish(axes, measure)
+    figure.supxlabel("optimizer steps", fontsize=8)
+    figure.supylabel(drawable(measure.label), fontsize=8)
+    splits = set(bands["split"])
+    keys = [
+        Line2D([], [], color=INK, label="validation"),
+        Line2D([], [], color=MUTED, linestyle=TRAIN_LINE, label="training"),
+    ]
+    shown = [k for k, s in zip(keys, ("val", "train"), strict=True) if s in splits]
+    figure.legend(handles=shown, loc="outside upper right", ncols=2)
+    return figure
+
+
+def _seeds(axes: Any, curves: pd.DataFrame, colour: str) -> None:
+    lines = [group[["step", "value"]].to_numpy() for _, group in curves.groupby("replicate")]
+    whole = [line[np.isfinite(line[:, 1])] for line in lines]
+    axes.add_collection(LineCollection(whole, colors=colour, linewidths=0.4, alpha=0.28))
+
+
+def _median(axes: Any, band: pd.DataFrame, colour: str, split: str) -> None:
+    axes.fill_between(band["step"], band["low"], band["high"], color=colour, alpha=0.15, lw=0)
+    axes.plot(band["step"], band["median"], color=colour, linestyle=TRAIN_LINE if split == "train" else "-")
+
+
+def _finish(axes: Any, measure: Measure) -> None:
+    axes.autoscale_view()
+    if measure.log:
+        axes.set_yscale("log")
+        log_axis(axes.yaxis)
+    else:
+        plain_axis(axes.yaxis)
+    plain_axis(axes.xaxis)
+    if measure.target is not None:
+        axes.axhline(measure.target, color=INK, linewidth=0.8, linestyle=":")

@@ -1,0 +1,55 @@
+"""Time to a target: the share of runs that reached it, and how the answer depends on the target."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from harness.reporting.figures.labels import label_ends
+from harness.reporting.glyphs import drawable
+from harness.reporting.style import COLOURS, GRID, INK, ArmStyle, new_figure, plain_axis, ratio_axis
+
+
+def survival(times: pd.DataFrame, styles: Mapping[str, ArmStyle], budget: float) -> Figure:
+    """Share of an arm's runs that reached the target by each step (one minus Kaplan–Meier).
+
+    `times`: arm, time (steps), reached (bool). Runs that never reach it are censored at the budget,
+    the last step, so the share is plain counting.
+    """
+    figure = new_figure(2.7)
+    axes = figure.add_subplot()
+    ends: dict[str, float] = {}
+    for arm, group in times.groupby("arm", sort=False):
+        style = styles[str(arm)]
+        reached = np.sort(group.loc[group["reached"], "time"].to_numpy(dtype=float))
+        share = np.arange(len(reached) + 1) / len(group)
+        x, y = np.r_[0, reached, budget], np.r_[share, share[-1]]
+        axes.step(x, y, where="post", color=style.colour, linestyle=style.line)
+        ends[str(arm)] = float(share[-1])
+    axes.set(xlabel="optimizer steps", ylabel="share of runs at the target", ylim=(-0.02, 1.03))
+    axes.set_xlim(0, budget)
+    plain_axis(axes.xaxis)
+    plain_axis(axes.yaxis)
+    label_ends(axes, ends, styles)
+    return figure
+
+
+def sensitivity(rows: pd.DataFrame, delta: float | None, target: float | None, label: str) -> Figure:
+    """The speed-up for a grid of targets. `rows`: target, ratio, low, high; `delta` a ratio."""
+    figure = new_figure(2.5)
+    axes = figure.add_subplot()
+    axes.fill_between(rows["target"], rows["low"], rows["high"], color=COLOURS[0], alpha=0.15, lw=0)
+    axes.plot(rows["target"], rows["ratio"], "o-", color=COLOURS[0], markersize=4)
+    if delta is not None:
+        axes.axhspan(1 / delta, delta, color=GRID, alpha=0.6, lw=0, zorder=0)
+    axes.axhline(1, color=INK, linewidth=0.9)
+    if target is not None:
+        axes.axvline(target, color=INK, linewidth=0.8, linestyle=":")
+    axes.margins(y=0.15)
+    ratio_axis(axes.yaxis)
+    plain_axis(axes.xaxis)
+    axes.set(xlabel=drawable(label), ylabel="ratio of steps (log scale)")
+    return figure

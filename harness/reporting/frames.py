@@ -1,0 +1,99 @@
+"""From evidence to the plain data frames that figures draw."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from harness.analysis.evidence import Evidence
+from harness.analysis.outcome_table import COLUMNS, outcome_table
+from harness.analysis.tuning_curve import choice_curve
+from harness.errors import BadInput, RunFailed
+from harness.words.design import Choice
+from harness.words.study import Outcome
+
+BAND = (0.1, 0.9)  # quantiles of the band around a median curve
+DRAWN_STEPS = 160  # more points a curve than this can't be seen
+
+
+def outcome_frame(evidence: Evidence, outcome: Outcome) -> pd.DataFrame:
+    """The outcome of every judged run: arm, replicate, value, censored, diverged.
+
+    Empty where the records don't hold what the outcome needs.
+    """
+    try:
+        return outcome_table(evidence, outcome)
+    except (BadInput, RunFailed):
+        return _empty(*COLUMNS)
+
+
+def metrics_with_curves(evidence: Evidence) -> list[str]:
+    """Metrics, without their split, that judged runs have curves of."""
+    if evidence.curves.empty:
+        return []
+    judged = evidence.curves[evidence.curves["phase"] == "judge"]
+    names = judged.loc[judged["value"].notna(), "metric"].unique()
+    return list(dict.fromkeys(str(n).partition("/")[2] for n in names))
+
+
+def curve_frame(evidence: Evidence, metric: str) -> pd.DataFrame:
+    """Judged curves of one metric on training and validation: arm, split, replicate, step, value.
+
+    Long curves are thinned evenly, first and last step kept.
+    """
+    curves = evidence.curves
+    wanted = curves[
+        (curves["phase"] == "judge") & curves["metric"].isin([f"train/{metric}", f"val/{metric}"])
+    ]
+    steps = np.sort(wanted["step"].unique())
+    if len(steps) > DRAWN_STEPS:
+        kept = steps[np.unique(np.linspace(0, len(steps) - 1, DRAWN_STEPS).round().astype(int))]
+        wanted = wanted[wanted["step"].isin(kept)]
+    split = wanted["metric"].str.partition("/")[0]
+    return wanted.assign(split=split)[["arm", "split", "replicate", "step", "value"]]
+
+
+def band_frame(curves: pd.DataFrame) -> pd.DataFrame:
+    """Median and quantile band over replicates: arm, split, step, median, low, high. NaNs are left out."""
+    values = curves.dropna(subset=["value"]).groupby(["arm", "split", "step"], sort=False)["value"]
+    bands = values.quantile(np.array([BAND[0], 0.5, BAND[1]])).unstack()
+    bands.columns = pd.Index(["low", "median", "high"])
+    return bands.reset_index().sort_values(["arm", "split", "step"], kind="stable")
+
+
+def tuning_frame(choices: Mapping[str, Choice], path: str) -> pd.DataFrame:
+    """Every tuning seed of every point along one tuned path, as `nuisance_panels` draws them."""
+    rows = [
+        {
+            "arm": choice.arm,
+            "x": point.params[path],
+            "value": value,
+            "score": np.nan if point.score is None else point.score,
+            "round": point.round,
+            "diverged": point.score is None,
+            "chosen": index == choice.chosen,
+        }
+        for choice in choices.values()
+        for index, point in enumerate(choice.points)
+        if isinstance(point.params.get(path), (int, float))
+        for value in (point.values or [np.nan])
+    ]
+    columns = ("arm", "x", "value", "score", "round", "diverged", "chosen")
+    return pd.DataFrame(rows) if rows else _empty(*columns)
+
+
+def budget_frame(choices: Mapping[str, Choice]) -> pd.DataFrame:
+    """Expected best score after k tuning points: arm, k, value."""
+    rows = [
+        {"arm": choice.arm, "k": k, "value": float(value)}
+        for choice in choices.values()
+        if len(choice.points) > 1
+        for k, value in enumerate(choice_curve(choice), start=1)
+    ]
+    return pd.DataFrame(rows) if rows else _empty("arm", "k", "value")
+
+
+def _empty(*columns: str) -> pd.DataFrame:
+    return pd.DataFrame(columns=list(columns))

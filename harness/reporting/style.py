@@ -1,0 +1,161 @@
+"""How figures look: one colour, marker and line an arm, the same in every figure of a report."""
+
+from __future__ import annotations
+
+import io
+import re
+import textwrap
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
+
+from harness.reporting.glyphs import FONT_FAMILY, drawable
+from harness.reporting.numbers import setting
+
+# Ten colours told apart with any of the common colour-vision deficiencies (Okabe & Ito 2008; Tol 2021),
+# the darker first, and ten markers: an arm is never known by its colour alone.
+COLOURS = (
+    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#332288",
+    "#E69F00", "#56B4E9", "#882255", "#117733", "#666666",
+)  # fmt: skip
+MARKERS = ("o", "s", "^", "D", "v", "P", "p", "<", ">", "h")
+LINES = ("-", "--", "-.", ":")
+
+INK = "#1f2933"
+MUTED = "#7b8794"
+GRID = "#e4e7eb"
+WARNING = "#b42318"
+RATIOS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.33, 0.5, 0.67, 0.8, 1, 1.25, 1.5, 2, 2.5, 3, 4, 5, 7, 10, 20, 50, 100)
+WIDTH = 7.2  # inches: the text's width on A4, and a page's column
+
+RC: dict[str, Any] = {
+    "font.family": FONT_FAMILY,
+    "font.size": 8.0,
+    "axes.titlesize": 8.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 8.0,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": MUTED,
+    "axes.linewidth": 0.7,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.unicode_minus": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.6,
+    "xtick.labelsize": 7.2,
+    "ytick.labelsize": 7.2,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "xtick.minor.size": 1.5,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "text.color": INK,
+    "text.parse_math": False,  # names come from users: a dollar sign is a dollar sign
+    "legend.frameon": False,
+    "legend.fontsize": 7.5,
+    "lines.linewidth": 1.4,
+    "lines.solid_capstyle": "round",
+    "figure.facecolor": "white",
+    "svg.fonttype": "path",
+    "svg.hashsalt": "harness",
+}
+
+
+class ArmStyle(NamedTuple):
+    """How an arm is drawn."""
+
+    colour: str
+    marker: str
+    line: str
+
+
+def arm_styles(arms: Iterable[str]) -> dict[str, ArmStyle]:
+    """A style for each arm, by its place in the design; beyond ten arms the line changes too."""
+    return {
+        arm: ArmStyle(COLOURS[i % 10], MARKERS[i % 10], LINES[i // 10 % len(LINES)])
+        for i, arm in enumerate(arms)
+    }
+
+
+@contextmanager
+def drawing() -> Iterator[None]:
+    """Everything is drawn in here: the style, and nothing else, decides how figures look."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(RC)  # type: ignore[arg-type]
+        yield
+
+
+def new_figure(height: float, width: float = WIDTH) -> Figure:
+    """An empty figure, sizes in inches, which lays itself out. It belongs to no global state."""
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def new_grid(n: int, columns: int, panel_height: float, **shared: bool) -> tuple[Figure, list[Any]]:
+    """A figure of n panels in rows, unused cells left out; sizes in inches."""
+    columns = min(columns, n)
+    rows = -(-n // columns)
+    figure = new_figure(panel_height * rows + 0.45, WIDTH if columns > 1 else WIDTH * 0.62)
+    axes = figure.subplots(
+        rows, columns, squeeze=False, sharex=shared.get("sharex", False), sharey=shared.get("sharey", False)
+    ).ravel()
+    for spare in axes[n:]:
+        spare.remove()
+    for above in axes[max(0, n - columns) : n]:
+        above.tick_params(labelbottom=True)
+    return figure, list(axes[:n])
+
+
+def log_axis(axis: Any) -> None:
+    """Label a logarithmic axis in plain numbers, without mathtext."""
+    axis.set_major_locator(LogLocator(numticks=6))
+    axis.set_major_formatter(FuncFormatter(lambda v, _: setting(float(v))))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def ratio_axis(axis: Any) -> None:
+    """Make an axis logarithmic and label it at ratios that people use, few of them."""
+    axis.axes.set_yscale("log")
+    low, high = axis.axes.get_ylim()
+    shown = [t for t in RATIOS if low <= t <= high]
+    axis.set_major_locator(FixedLocator(shown if len(shown) <= 8 else shown[::2]))
+    axis.set_major_formatter(FuncFormatter(lambda v, _: setting(float(v))))
+    axis.set_minor_locator(NullLocator())
+
+
+def wrapped(text: str, width: int = 34) -> str:
+    """An axis's label in lines that fit beside it, with every character drawable."""
+    return "\n".join(textwrap.wrap(drawable(text), width)) or ""
+
+
+def plain_axis(axis: Any) -> None:
+    """Label a linear axis in plain numbers."""
+    axis.set_major_formatter(FuncFormatter(lambda v, _: setting(round(float(v), 10))))
+
+
+def to_svg(figure: Figure) -> str:
+    """The figure as SVG, the same text for the same figure: no date, no comments, two decimals."""
+    buffer = io.StringIO()
+    figure.savefig(
+        buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None}
+    )
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = re.sub(r'(?<= d=")[^"]+', lambda m: _rounded(m.group()), text)
+    return re.sub(r"\n\s*", "\n", text)
+
+
+def _rounded(path: str) -> str:
+    """Coordinates to a hundredth of a point: a third of the size, and nobody sees it."""
+    short = re.sub(r"-?\d+\.\d{3,}", lambda m: f"{float(m.group()):.2f}".rstrip("0").rstrip("."), path)
+    return short.replace("\n", " ").strip()
