@@ -1,0 +1,94 @@
+"""Configs, trials, seeds, metrics: what identifies a run and what is known of it by name."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from harness.errors import BadInput, UnknownName
+from harness.words.base import canonical, content_hash
+from harness.words.config import DataSection, RunConfig, TrainSection
+from harness.words.metrics import METRICS, split_metric
+from harness.words.seeds import seed_for
+from harness.words.trial import Trial
+
+
+def test_equal_content_has_one_hash():
+    assert content_hash({"a": 1, "b": [2]}) == content_hash({"b": [2], "a": 1})
+    assert content_hash({"a": 1}) != content_hash({"a": 2})
+    with pytest.raises(ValueError, match="JSON"):
+        canonical({"a": math.nan})
+
+
+@given(st.integers(0, 10_000), st.sampled_from(["tune", "judge"]))
+def test_seeds_differ_by_purpose_and_phase(replicate, phase):
+    seed = seed_for("init", "study", phase, replicate)
+    other = "judge" if phase == "tune" else "tune"
+    assert 0 <= seed < 2**63
+    assert seed == seed_for("init", "study", phase, replicate)
+    assert (
+        len({seed, seed_for("order", "study", phase, replicate), seed_for("init", "study", other, replicate)})
+        == 3
+    )
+
+
+def test_seed_parts_do_not_run_together():
+    assert seed_for("init", "a", "b") != seed_for("init", "ab", "")
+    assert seed_for("init", "1") != seed_for("init", 1)
+
+
+def test_a_trial_is_its_content():
+    trial = Trial(study="s", phase="tune", replicate=0, config={"a": 1})
+    assert trial.id == Trial(study="s", phase="tune", replicate=0, config={"a": 1}).id
+    changed = [{"study": "t"}, {"phase": "judge"}, {"replicate": 1}, {"config": {"a": 2}}]
+    assert len({trial.id, *(trial.model_copy(update=c).id for c in changed)}) == 5
+    assert trial.seed_parts() == Trial(study="s", phase="tune", replicate=0, config={"b": 9}).seed_parts()
+
+
+def test_length_of_a_run():
+    assert TrainSection(epochs=30).total_steps(4000) == 1200
+    assert TrainSection(epochs=2, batch_size=300).total_steps(1000) == 6  # the short last batch is left out
+    assert TrainSection(epochs=5, batch_size="full").total_steps(77) == 5
+    assert TrainSection(steps=7).total_steps(4000) == 7
+    for lengths in ({}, {"epochs": 1, "steps": 1}):
+        with pytest.raises(ValidationError, match="one of the two"):
+            TrainSection(**lengths)
+
+
+def test_data_need_a_name_or_a_file():
+    assert DataSection.model_validate({"file": "x.csv", "target": "y"}).options == {
+        "file": "x.csv",
+        "target": "y",
+    }
+    with pytest.raises(ValidationError, match=r"data\.name"):
+        DataSection.model_validate({"n_train": 3})
+
+
+def test_a_config_goes_to_plain_values_and_back():
+    tree = {
+        "data": {"name": "mnist1d", "n_train": 10},
+        "model": {"class": "a.py:B", "width": 3},
+        "train": {"epochs": 1},
+    }
+    config = RunConfig.model_validate(tree)
+    assert config.model.options == {"width": 3}
+    assert RunConfig.model_validate(config.tree()) == config
+    assert config.tree()["model"]["class"] == "a.py:B"
+
+
+def test_metrics_by_name():
+    split, metric = split_metric("val/accuracy")
+    assert (split, metric.better, metric.delta) == ("val", "higher", 0.01)
+    with pytest.raises(BadInput, match="split/metric"):
+        split_metric("accuracy")
+    with pytest.raises(UnknownName, match="Did you mean 'accuracy'"):
+        split_metric("val/acuracy")
+
+
+def test_worst_values():
+    assert METRICS["accuracy"].worst(10) == 0.1
+    assert METRICS["nll"].worst(10) == math.log(10)
+    assert math.isnan(METRICS["mse"].worst(10))
+    assert math.isnan(METRICS["accuracy"].worst(None))
