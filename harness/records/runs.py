@@ -15,7 +15,6 @@ from harness.records.parts import Stored
 from harness.words.base import content_hash
 from harness.words.design import Design
 from harness.words.paths import flatten
-from harness.words.record import Status
 from harness.words.trial import Planned
 from harness.words.verdict import StudyVerdict
 
@@ -40,6 +39,7 @@ def trial_tags(stored: Stored, places: Sequence[Planned], design: Design | None)
         "point": points[0] if points else "",
         "status": record.status.value,
         "reason": record.reason,
+        "diverged_at_step": "" if record.diverged_at_step is None else str(record.diverged_at_step),
         "study_hash": design.hash if design else "",
         "data_fingerprint": record.provenance.data_fingerprint,
         "code_version": record.provenance.versions.get("harness", ""),
@@ -89,12 +89,10 @@ def metrics(stored: Stored) -> list[Metric]:
         for value, time, step in zip(curve, times, record.steps, strict=False)
         if math.isfinite(value)
     ]
-    last = record.steps[-1] if record.steps else 0
     single = {f"final/{name}": value for name, value in record.final.items()}
     single |= {"time/trial_s": record.time_s, "size/parameters": float(record.n_parameters)}
-    if record.status is Status.DIVERGED and record.diverged_at_step is not None:
-        single["diverged/at_step"] = float(record.diverged_at_step)
-    return found + [Metric(clean(k), v, ended_ms, last) for k, v in single.items() if math.isfinite(v)]
+    # At step 0 MLflow draws a bar an arm; at any other step, a line of one point.
+    return found + [Metric(clean(k), v, ended_ms, 0) for k, v in single.items() if math.isfinite(v)]
 
 
 def arm_metrics(verdict: StudyVerdict, time_ms: int) -> list[Metric]:

@@ -46,7 +46,7 @@ def note(design: Design, verdict: StudyVerdict | None) -> str:
 
 
 def view_state(design: Design, judged: bool) -> str:
-    """The shared view: the columns of the question, best first, grouped by arm, judged trials if any.
+    """The shared view: the columns of the question, best first, a row an arm, judged trials if any.
 
     The keys are those the pages write themselves.
     """
@@ -60,7 +60,7 @@ def view_state(design: Design, judged: bool) -> str:
         "datasetsFilter": [],
         "modelVersionFilter": "All Runs",
         "selectedColumns": [
-            *(f"tags.`{t}`" for t in ("arm", "phase", "replicate", "status")),
+            *(f"tags.`{t}`" for t in ("arm", "replicate", "status")),
             *(f"params.`{p}`" for p in _parameters(design)),
             *(f"metrics.`{m}`" for m in metrics),
         ],
@@ -77,7 +77,7 @@ def view_state(design: Design, judged: bool) -> str:
         "useGroupedValuesInCharts": True,
         "hideEmptyCharts": True,
         "groupBy": {"aggregateFunction": "average", "groupByKeys": [{"mode": "tag", "groupByData": "arm"}]},
-        "groupsExpanded": {},
+        "groupsExpanded": {f"tag.arm.{arm.label}": False for arm in design.arms},
         "autoRefreshEnabled": True,
         "globalLineChartConfig": {"xAxisKey": "step", "lineSmoothness": 0, "selectedXAxisMetricKey": ""},
     }
