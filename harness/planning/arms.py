@@ -84,12 +84,14 @@ def label_of(value: Any) -> str:
 
 
 def spaced(factor: LogRange | LinearRange, points: int) -> list[float]:
-    """Evenly spaced values, ends included and exact; inner ones rounded to 4 digits for reading."""
+    """Evenly spaced values, ends included and exact; inner ones rounded to 4 digits where they stay apart."""
     if isinstance(factor, LogRange):
         (low, high), inner = factor.log_range, np.geomspace(*factor.log_range, points)
     else:
         (low, high), inner = factor.range, np.linspace(*factor.range, points)
-    return [low, *(float(f"{v:.4g}") for v in inner[1:-1]), high]
+    rounded = [low, *(float(f"{v:.4g}") for v in inner[1:-1]), high]
+    apart = all(a < b for a, b in itertools.pairwise(rounded))
+    return rounded if apart else [low, *(float(v) for v in inner[1:-1]), high]
 
 
 def _levels(file: StudyFile, name: str, factor: Any) -> list[Level]:

@@ -1,9 +1,16 @@
 """Study files: what is read, and what is said of what can't be."""
 
+import contextlib
+import json
+import tempfile
+from pathlib import Path
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.errors import StudyError
-from harness.words.study import LogRange, Outcome
+from harness.words.study import LogRange, Outcome, Study
 from harness.words.study_file import MAX_PROBLEMS, load_study
 from tests.words.sketches import SKETCHES
 
@@ -290,3 +297,26 @@ def test_a_directory_and_a_file_that_is_not_there(tmp_path):
 
 def test_a_byte_order_mark_is_no_matter(load):
     assert load(b"\xef\xbb\xbf" + ARMS.encode()).study.arms
+
+
+KEYS = st.sampled_from(
+    [*Study.model_fields, "kind", "outcome", "final", "log_range", "range", "a.b", "parameters"]
+)
+SCALARS = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.sampled_from(["own_range", "5%", "faster"])
+)
+VALUES = st.recursive(
+    SCALARS,
+    lambda v: st.lists(v, max_size=3) | st.dictionaries(KEYS, v, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(st.text(max_size=100) | st.dictionaries(KEYS, VALUES, max_size=6).map(json.dumps))
+def test_any_text_gives_a_study_or_a_study_error(text):
+    """Nothing else is ever raised."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "study.yaml"
+        path.write_text(text, encoding="utf-8", errors="replace")
+        with contextlib.suppress(StudyError):
+            assert isinstance(load_study(path).study, Study)
