@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cache
 from typing import NamedTuple
 
+import numpy as np
 from scipy import stats
 
 from harness.analysis.estimates import CONFIDENCE, Interval
+from harness.analysis.outcomes import Floats
 from harness.words.verdict import Answer, Gate
 
 MOST_REPLICATES = 10_000
@@ -71,13 +74,16 @@ def needed_replicates(interval: Interval, delta: float, variance_ratio: float = 
     """
     room = interval.value if interval.value >= delta else delta - interval.value
     spread = interval.standard_error / math.sqrt(1 / interval.n + variance_ratio)
-    n = interval.n + 1
-    while n <= MOST_REPLICATES:
-        half = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)) * spread * math.sqrt(1 / n + variance_ratio)
-        if half < room:
-            return n
-        n += max(1, n // 100)
-    return None
+    n = np.arange(interval.n + 1, MOST_REPLICATES + 1)
+    half_widths = _quantiles()[n - 2] * spread * np.sqrt(1 / n + variance_ratio)
+    enough = n[half_widths < room]
+    return int(enough[0]) if len(enough) else None
+
+
+@cache
+def _quantiles() -> Floats:
+    """The t quantile of a 95 % interval for n = 2, 3, ... replicates."""
+    return np.asarray(stats.t.ppf((1 + CONFIDENCE) / 2, np.arange(1, MOST_REPLICATES)), dtype=np.float64)
 
 
 def _answer(at_least_delta: bool, above_zero: bool, below_delta: bool) -> Answer:
