@@ -51,6 +51,18 @@ class ModelSection(Section):
     class_: str | None = Field(default=None, alias="class")
 
 
+class OptimizerSection(Section):
+    """An optimizer of the catalogue; plain SGD unless named."""
+
+    name: str = "sgd"
+
+
+class ScheduleSection(Section):
+    """A learning-rate schedule of the catalogue; constant unless named."""
+
+    name: str = "constant"
+
+
 class TrainSection(Word):
     """How one run trains. Give `epochs` or `steps`; `batch_size` in examples, or "full"."""
 
@@ -84,8 +96,8 @@ class RunConfig(Word):
 
     data: DataSection
     model: ModelSection = ModelSection()
-    optimizer: Section = Section(name="sgd")
-    schedule: Section = Section(name="constant")
+    optimizer: OptimizerSection = OptimizerSection()
+    schedule: ScheduleSection = ScheduleSection()
     train: TrainSection
 
     def tree(self) -> dict[str, Any]:
