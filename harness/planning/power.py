@@ -43,7 +43,9 @@ def paired_t_power(d_z: float, n: int, alpha: float = ALPHA) -> float:
     """The chance that a two-sided paired t-test over n pairs rejects, at a true effect of d_z."""
     critical = float(t.ppf(1 - alpha / 2, n - 1))
     shift = d_z * math.sqrt(n)
-    return float(nct.sf(critical, n - 1, shift) + nct.cdf(-critical, n - 1, shift))
+    wrong_side = float(nct.cdf(-critical, n - 1, shift))
+    # scipy gives NaN where the chance of the wrong sign is below its reach (under 1e-20)
+    return float(nct.sf(critical, n - 1, shift)) + (0.0 if math.isnan(wrong_side) else wrong_side)
 
 
 def smallest_effect(n: int, power: float = POWER, alpha: float = ALPHA) -> float:

@@ -1,0 +1,368 @@
+"""A study file to a design: what comes out, and every complaint about a study's meaning."""
+
+import pytest
+
+from harness.errors import StudyError
+from harness.planning.checks import target_reference
+from harness.planning.design import make_design, validate_study
+from harness.planning.studies import all_studies
+from harness.words.study_file import load_study
+from tests.words.sketches import SKETCHES
+
+TUNED = """\
+base:
+  data: {name: mnist1d}
+  model: {name: mlp, widths: [16]}
+  train: {epochs: 30}
+arms:
+  optimizer.name: [sgd, adam]
+tune: {optimizer.lr: own_range}
+hypotheses:
+"""
+FASTER = "  - {kind: faster, a: adam, b: sgd, outcome: {steps_to: val/accuracy}, delta: 1.25}\n"
+BEST = "  - {kind: best_of, outcome: {final: test/accuracy}, delta: 0.01}\n"
+
+
+def test_the_optimizers_sketch(load):
+    design = make_design(load(SKETCHES["optimizers"], "optimizers"))
+    assert design.name == "optimizers"
+    assert [a.label for a in design.arms] == ["sgd", "momentum", "nag", "adagrad", "rmsprop", "adam", "adamw"]
+    assert (design.points, set(design.steps.values())) == (9, {1200})
+    adam = design.arm("adam")
+    (lr,) = adam.tuned
+    assert (lr.path, lr.low, lr.high, lr.log) == ("optimizer.lr", 1e-5, 0.1, True)
+    assert adam.config["optimizer"]["beta2"] == 0.999  # every default is explicit
+    assert adam.levels == {"optimizer.name": "adam"}
+    assert adam.n_parameters == 41 * 100 + 101 * 100 + 101 * 10
+    assert design.data["adam"].scope == "fresh"
+    assert target_reference(design).label == "momentum"
+
+
+def test_tier_and_replicates(load):
+    file = load(SKETCHES["optimizers"])
+    full = make_design(file, "full")
+    assert (full.tier, full.study.judge.replicates, full.data["sgd"].n_train) == ("full", 50, 40000)
+    assert set(full.steps.values()) == {12000}
+    assert make_design(file, replicates=12).study.judge.replicates == 12
+    hashes = {make_design(file).hash, full.hash, make_design(file, replicates=12).hash}
+    assert len(hashes) == 3
+    assert make_design(file).hash == make_design(load(SKETCHES["optimizers"])).hash
+
+
+def test_the_studies_that_come_with_it():
+    files = [load_study(path) for path in all_studies()]
+    assert "optimizers" in {f.name for f in files}
+    for file in files:
+        for tier in (None, *file.study.tiers):
+            design = make_design(file, tier)
+            assert design.arms
+
+
+def test_points_by_what_is_tuned(load):
+    def points(tune):
+        return make_design(load(TUNED.replace("{optimizer.lr: own_range}", tune) + BEST)).points
+
+    assert points("{optimizer.lr: own_range}") == 9
+    assert points("{optimizer.lr: own_range, points: 5}") == 5
+    assert points("{optimizer.lr: {log_range: [0.001, 1], points: 7}}") == 7
+    assert points("{optimizer.lr: [0.1, 0.2, 0.3]}") == 3
+    assert points("{optimizer.lr: own_range, model.dropout: {range: [0, 0.5]}}") == 16
+    assert points("{}") == 0
+
+
+def test_a_dimension_knows_whole_numbers(load):
+    text = TUNED.replace("widths: [16]", "width: 16").replace(
+        "own_range}", "own_range, model.width: {log_range: [8, 64]}, model.dropout: {range: [0, 0.5]}}"
+    )
+    lr, width, dropout = make_design(load(text + BEST)).arms[0].tuned
+    assert (lr.whole, width.whole, dropout.whole) == (False, True, False)
+    assert (width.low, width.high, width.log, dropout.log) == (8, 64, True, False)
+
+
+# replaced text, its replacement, the complaint
+MEANING = {
+    "optimizer": (
+        "[sgd, adam]",
+        "[sgd,\n    adm]",
+        "study.yaml:7: arms.optimizer.name.1: unknown optimizer 'adm'. Did you mean 'adam'",
+    ),
+    "data set": ("mnist1d", "mnist2d", "base.data.name: unknown data set 'mnist2d'. Did you mean"),
+    "option": (
+        "widths: [16]",
+        "width: 16, dept: 2",
+        "study.yaml:3: base.model.dept: unknown key 'dept'. Did you mean 'depth'",
+    ),
+    "section": (
+        "train: {epochs: 30}",
+        "trian: {epochs: 30}",
+        "base.trian: unknown section of a config 'trian'. Did",
+    ),
+    "section that is a word": (
+        "{name: mnist1d}",
+        "mnist1d",
+        "base.data: found 'mnist1d'; allowed: a mapping",
+    ),
+    "type of a level": (
+        "optimizer.name: [sgd, adam]",
+        "model.activation:\n    - relu\n    - {}\n",
+        "study.yaml:8: arms.model.activation.1: found {}; a level that is a mapping needs a label",
+    ),
+    "value of a level": (
+        "optimizer.name: [sgd, adam]",
+        "model.dropout:\n    - 0.1\n    - lots\n",
+        "study.yaml:8: arms.model.dropout.1:",
+    ),
+    "value in a free level": (
+        "optimizer.name: [sgd, adam]",
+        "act:\n    a: {model.activation: relu}\n    b: {model.activation: rleu}\n",
+        "study.yaml:8: arms.act.b.model.activation: unknown activation 'rleu'. Did you mean 'relu'",
+    ),
+    "option of another optimizer": (
+        "train:",
+        "optimizer: {beta1: 0.8}\n  train:",
+        "study.yaml:4: base.optimizer.beta1: unknown key 'beta1'",
+    ),
+    "batch": (
+        "{epochs: 30}",
+        "{epochs: 30, batch_size: 5000}",
+        "base.train.batch_size: a batch of 5000 is larger",
+    ),
+    "length": ("{epochs: 30}", "{epochs: 30, steps: 3}", "base.train: give train.epochs or train.steps"),
+    "tuned and a factor": (
+        "optimizer.lr: own_range",
+        "optimizer.name: [sgd]",
+        "study.yaml:7: tune.optimizer.name: is tuned, and set by the factor 'optimizer.name' too",
+    ),
+    "tuned option": (
+        "optimizer.lr: own_range",
+        "optimizer.rate: own_range",
+        "study.yaml:7: tune.optimizer.rate: in arm 'sgd': unknown option 'rate'",
+    ),
+    "tuned section": ("optimizer.lr: own_range", "optimiser.lr: own_range", "Did you mean 'optimizer'"),
+    "no range of its own": (
+        "optimizer.lr: own_range",
+        "model.dropout: own_range",
+        "tune.model.dropout: in arm 'sgd' it has no own_range; give {log_range: [low, high]} (have one:",
+    ),
+    "range beyond the option": (
+        "optimizer.lr: own_range",
+        "model.dropout: {range: [0, 1.5]}",
+        "study.yaml:7: tune.model.dropout: in arm 'sgd': model.dropout:",
+    ),
+    "listed lists": (
+        "optimizer.lr: own_range",
+        "model.widths: [[1], [2]]",
+        "study.yaml:7: tune.model.widths.0: found [[1], [2]]; allowed: numbers, text",
+    ),
+    "select on the test split": (
+        "own_range}",
+        "own_range, select: test/accuracy}",
+        "study.yaml:7: tune.select: found 'final test/accuracy'; tuning never sees the test split: select on",
+    ),
+    "too few replicates": (
+        "tune:",
+        "judge: {replicates: 4}\ntune:",
+        "study.yaml:7: judge.replicates: found 4; allowed: at least 8 (with 4 pairs a sign-flip test can't "
+        "go below p = 2^-4 = 0.062 one-sided)",
+    ),
+    "search": (
+        "base:",
+        "kind: search\nspace: {optimizer.lr: own_range}\nbudget: {trials: 9}\nbase:",
+        "study.yaml:1: kind: a search is not available yet; available: comparison",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", MEANING)
+def test_one_clear_line_for_wrong_meaning(complaint, case):
+    old, new, expected = MEANING[case]
+    assert TUNED.count(old) == 1
+    (line,) = complaint(TUNED.replace(old, new) + BEST)
+    assert expected in line
+
+
+# one hypothesis -> the complaint about it
+HYPOTHESES = {
+    "no such arm": (
+        "{kind: superiority, a: adma, b: sgd, outcome: test/accuracy}",
+        "study.yaml:9: hypotheses.0.a: 'adma' names no arm; the study's arms: sgd, adam",
+    ),
+    "itself": (
+        "{kind: superiority, a: sgd, b: {optimizer.name: sgd}, outcome: test/accuracy}",
+        "hypotheses.0.b: compares the arm 'sgd' with itself; name two arms",
+    ),
+    "factor": (
+        "{kind: superiority, a: {optimizer.nam: adam}, b: sgd, outcome: test/accuracy}",
+        "hypotheses.0.a: unknown factor 'optimizer.nam'. Did you mean 'optimizer.name'",
+    ),
+    "level": ("{kind: best_of, at: {optimizer.name: rmsprop}, outcome: test/accuracy}", "hypotheses.0.at:"),
+    "one arm": (
+        "{kind: best_of, at: {optimizer.name: sgd}, outcome: test/accuracy}",
+        "hypotheses.0: the best of 1 arm is no question; it needs at least 2 arms",
+    ),
+    "a of best_of": (
+        "{kind: best_of, a: nadam, outcome: test/accuracy}",
+        "hypotheses.0.a: 'nadam' names no arm",
+    ),
+    "metric": (
+        "{kind: best_of, outcome: test/acuracy}",
+        "hypotheses.0.outcome: unknown metric 'acuracy'. Did you mean 'accuracy'",
+    ),
+    "split": (
+        "{kind: best_of, outcome: {final: tset/accuracy}}",
+        "hypotheses.0.outcome: metric 'tset/accuracy' is not of the form split/metric",
+    ),
+    "metric of another task": (
+        "{kind: best_of, outcome: test/mse}",
+        "hypotheses.0.outcome: mse is not measured at the end. unknown metric 'mse'. Allowed: accuracy,",
+    ),
+    "metric without a curve": (
+        "{kind: best_of, outcome: {best: val/brier}}",
+        "hypotheses.0.outcome: brier is not measured during training.",
+    ),
+    "test curve": (
+        "{kind: best_of, outcome: {best: test/accuracy}}",
+        "hypotheses.0.outcome: found 'test/accuracy'; the test split is seen once, after the last "
+        "step, so best takes val/accuracy or train/accuracy",
+    ),
+    "diverged with a metric": (
+        "{kind: best_of, outcome: {diverged: val/loss}, delta: 0.1}",
+        "hypotheses.0.outcome: diverged takes no metric; found 'val/loss'",
+    ),
+    "success without a bound": (
+        "{kind: best_of, outcome: {success: train/accuracy}, delta: 0.1}",
+        "hypotheses.0.outcome: success needs at_least or at_most, one of the two; found neither",
+    ),
+    "success with a word": (
+        "{kind: best_of, outcome: {success: train/accuracy, at_least: most}, delta: 0.1}",
+        "hypotheses.0.outcome: found 'most' as the bound of success; allowed: a number",
+    ),
+    "options of final": (
+        "{kind: best_of, outcome: {final: test/accuracy, at: end}}",
+        "hypotheses.0.outcome: final takes no options; found at",
+    ),
+    "faster without steps": (
+        "{kind: faster, a: adam, b: sgd, outcome: test/accuracy}",
+        "hypotheses.0.outcome: found 'final test/accuracy'; `faster` compares steps",
+    ),
+    "ratio of one": (
+        "{kind: faster, a: adam, b: sgd, outcome: {steps_to: val/accuracy}, delta: 0.25}",
+        "hypotheses.0.delta: found 0.25; steps are compared by their ratio: allowed above 1, such as 1.25",
+    ),
+    "a difference out of reach": (
+        "{kind: best_of, outcome: test/accuracy, delta: 5}",
+        "hypotheses.0.delta: found 5; no difference of final test/accuracy can reach 1: allowed below 1,",
+    ),
+    "diverged without delta": (
+        "{kind: best_of, outcome: diverged}",
+        "hypotheses.0.delta: missing; diverged has no smallest effect of its own",
+    ),
+    "kind to come": (
+        "{kind: equivalence, a: adam, b: sgd, outcome: test/accuracy}",
+        "hypotheses.0.kind: the kind 'equivalence' is not available yet; available: superiority, faster,",
+    ),
+    "outcome to come": (
+        "{kind: best_of, outcome: {probe: dead_fraction}}",
+        "hypotheses.0.outcome: the outcome 'probe' is not available yet; available: final, best, steps_to",
+    ),
+    "ensemble": (
+        "{kind: superiority, a: {ensemble: mean, members: 5}, b: adam, outcome: test/accuracy}",
+        "hypotheses.0.a: a side made of an ensemble is not available yet",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", HYPOTHESES)
+def test_one_clear_line_for_a_hypothesis_that_can_not_be(complaint, case):
+    text, expected = HYPOTHESES[case]
+    (line,) = complaint(f"{TUNED}  - {text}\n")
+    assert line.startswith("study.yaml:9: hypotheses.0")
+    assert expected in line
+
+
+def test_a_side_that_matches_several_arms(complaint):
+    text = TUNED.replace("widths: [16]", "width: 16").replace(
+        "[sgd, adam]", "[sgd, adam]\n  model.depth: [1, 2]"
+    )
+    first, second = complaint(text + FASTER)
+    assert "hypotheses.0.a: 'adam' names 2 arms: adam, depth 1, adam, depth 2; name one by its label" in first
+    assert "hypotheses.0.b: 'sgd' names 2 arms" in second
+
+
+def test_steps_need_a_target(complaint, load):
+    untuned = TUNED.replace("tune: {optimizer.lr: own_range}", "tune: {}")
+    (line,) = complaint(untuned + FASTER)
+    assert "hypotheses.0.outcome: has no target: nothing is tuned" in line
+    assert make_design(load(f"target: {{value: 0.9}}\n{untuned}{FASTER}")).points == 0
+    (line,) = complaint(TUNED + "  - {kind: best_of, outcome: {steps_to: val/loss}, delta: 1.1}\n")
+    assert "hypotheses.0.outcome: has no target; give target.value, or target.reference (an arm)" in line
+    (line,) = complaint(f"target: {{reference: agd}}\n{TUNED}{FASTER}")
+    assert "study.yaml:1: target.reference: 'agd' names no arm" in line
+    (line,) = complaint(TUNED.replace("epochs: 30", "epochs: 2") + FASTER)
+    assert "needs at least 3 evaluations a run; the arm 'sgd' has 2" in line
+
+
+def test_the_reference_of_the_target(load):
+    assert target_reference(make_design(load(TUNED + FASTER))).label == "sgd"
+    given = make_design(load(f"target: {{reference: adam}}\n{TUNED}{FASTER}"))
+    assert target_reference(given).label == "adam"
+    assert target_reference(make_design(load(TUNED + BEST))) is None
+
+
+def test_holm_over_many_hypotheses_needs_replicates(complaint, load):
+    many = "judge: {replicates: 8}\n" + TUNED + FASTER + BEST * 7
+    (line,) = complaint(many)
+    assert line.startswith(
+        "study.yaml:1: judge.replicates: found 8; with 7 secondary hypotheses the max-T test"
+    )
+    assert make_design(load(many.replace("replicates: 8", "replicates: 9"))).arms
+
+
+def test_a_study_without_hypotheses_needs_no_replicates(load):
+    text = "judge: {replicates: 2}\n" + TUNED.replace("hypotheses:\n", "")
+    assert make_design(load(text)).study.judge.replicates == 2
+
+
+def test_requirements(complaint):
+    gap = "require: {gap: {outcome: [train/accuracy, test/acuracy], arm: {optimizer.name: adm}}}\n"
+    lines = complaint(gap + TUNED + BEST)
+    assert [line.split(": ")[1] for line in lines] == [
+        "require.gap.outcome.1",
+        "require.gap",
+        "require.gap.arm",
+    ]
+
+
+def test_several_problems_at_once(complaint):
+    lines = complaint(TUNED.replace("sgd, adam", "sdg,\n    adma,\n    adam") + BEST)
+    assert [line.split(": ")[0] for line in lines] == ["study.yaml:6", "study.yaml:7"]
+    assert "Did you mean 'sgd'" in lines[0]
+    assert "Did you mean 'adam'" in lines[1]
+
+
+# validate: the whole study, in every tier; what is to come is a note
+
+
+@pytest.mark.parametrize(
+    "name", ["optimizers", "activations", "dropout", "ensembles", "learning_rate", "search"]
+)
+def test_sketches_are_valid_though_not_all_can_run(load, name):
+    notes = validate_study(load(SKETCHES[name], name))
+    assert bool(notes) == (name != "optimizers")
+    assert all("not available yet" in note for note in notes)
+
+
+@pytest.mark.parametrize("name", ["activations", "dropout", "ensembles", "learning_rate", "search"])
+def test_what_can_not_run_is_refused_with_its_line(load, name):
+    with pytest.raises(StudyError, match=r"\.yaml:\d+: .* is not available yet") as caught:
+        make_design(load(SKETCHES[name], name))
+    assert "is not available yet" in str(caught.value).splitlines()[-1]
+
+
+def test_validating_looks_into_every_tier(load):
+    text = TUNED + BEST + "tiers:\n  full:\n    model.activation: rleu\n"
+    assert make_design(load(text)).arms
+    with pytest.raises(
+        StudyError, match=r"study\.yaml:12: base\.model\.activation: unknown activation 'rleu'"
+    ):
+        validate_study(load(text))

@@ -1,0 +1,69 @@
+"""Trials of a design: content, seeds, pairing."""
+
+import pytest
+
+from harness.catalogue.resolve import ConfigError
+from harness.planning.design import make_design
+from harness.planning.trials import judge_trials, tune_trials
+from harness.words.seeds import seed_for
+from tests.words.sketches import SKETCHES
+
+
+@pytest.fixture
+def design(load):
+    return make_design(load(SKETCHES["optimizers"], "optimizers"))
+
+
+def test_every_point_on_every_seed(design):
+    arm = design.arm("adam")
+    placed = tune_trials(design, arm, [{"optimizer.lr": 0.1}, {"optimizer.lr": 0.01}], first_point=9)
+    assert [(p.point, p.replicate) for _, p in placed] == [(9, 0), (9, 1), (10, 0), (10, 1)]
+    assert [t.config["optimizer"]["lr"] for t, _ in placed] == [0.1, 0.1, 0.01, 0.01]
+    assert all(p.trial == t.id and p.arm == "adam" and p.phase == t.phase == "tune" for t, p in placed)
+    assert placed[0][1].params == {"optimizer.lr": 0.1}
+    assert len({t.id for t, _ in placed}) == 4
+
+
+def test_judged_replicates_are_paired_across_arms(design):
+    sgd = judge_trials(design, design.arm("sgd"), {"optimizer.lr": 1.0})
+    adam = judge_trials(design, design.arm("adam"), {"optimizer.lr": 0.01})
+    assert [p.replicate for _, p in sgd] == list(range(20))
+    for (a, _), (b, _) in zip(sgd, adam, strict=True):
+        assert a.seed_parts() == b.seed_parts()
+        assert a.id != b.id
+
+
+def test_tuning_and_judging_share_no_seed(design):
+    arm = design.arm("sgd")
+    tuned = tune_trials(design, arm, [{"optimizer.lr": 0.1}], seeds=range(100))
+    judged = judge_trials(design, arm, {"optimizer.lr": 0.1}, range(100))
+    for purpose in ("data", "split", "init", "order", "noise"):
+        seeds = {seed_for(purpose, *t.seed_parts()) for t, _ in (*tuned, *judged)}
+        assert len(seeds) == 200
+
+
+def test_a_later_judged_replicate_is_the_same_trial(design):
+    arm = design.arm("sgd")
+    whole = judge_trials(design, arm, {"optimizer.lr": 0.1})
+    (alone,) = judge_trials(design, arm, {"optimizer.lr": 0.1}, [7])
+    assert alone == whole[7]
+
+
+def test_a_default_written_out_is_the_same_trial(load):
+    written = SKETCHES["optimizers"].replace("init: he_normal}", "init: he_normal, dropout: 0, bias: true}")
+    first, second = (make_design(load(text, "optimizers")) for text in (SKETCHES["optimizers"], written))
+    ids = [[t.id for t, _ in judge_trials(d, d.arm("sgd"), {"optimizer.lr": 0.1})] for d in (first, second)]
+    assert ids[0] == ids[1]
+
+
+def test_whole_numbers_are_rounded_and_wrong_values_refused(load):
+    text = """\
+base: {data: {name: mnist1d}, train: {epochs: 3}}
+arms: {optimizer.name: [sgd, adam]}
+tune: {model.width: {log_range: [8, 64]}}
+"""
+    design = make_design(load(text))
+    ((trial, planned),) = judge_trials(design, design.arms[0], {"model.width": 22.6}, [0])
+    assert trial.config["model"]["width"] == planned.params["model.width"] == 23
+    with pytest.raises(ConfigError, match=r"optimizer\.lr"):
+        judge_trials(design, design.arms[0], {"optimizer.lr": -1.0}, [0])
