@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -194,9 +193,7 @@ def equal_budgets(question: Question) -> GateFinding:
     free |= {"data"} if any(p.startswith("data.") for p in swept) else set()
     if "data" in free:
         free |= {"steps"}
-    usual = {
-        k: Counter(b[k] for b in budgets.values()).most_common(1)[0][0] for k in next(iter(budgets.values()))
-    }
+    usual = {key: max(b[key] for b in budgets.values()) for key in budgets[question.reference]}
     usual["replicates"] = design.study.judge.replicates
     unequal = {a: [k for k, v in b.items() if k not in free and v != usual[k]] for a, b in budgets.items()}
     failing = [a for a, keys in unequal.items() if keys]

@@ -1,0 +1,205 @@
+"""Every validity gate, failing and passing."""
+
+from dataclasses import replace
+
+import pytest
+
+from harness.analysis.gates import GATES, check_gates
+from harness.analysis.judge import judge_study
+from harness.analysis.question import question
+from harness.words.study import Require
+from harness.words.verdict import Answer
+from tests.simulated import simulated_evidence
+
+HYPOTHESES = [
+    {"kind": "superiority", "a": "adam", "b": "momentum", "outcome": "test/accuracy", "delta": 0.01},
+    {"kind": "faster", "a": "adam", "b": "momentum", "outcome": {"steps_to": "val/accuracy"}},
+]
+
+
+@pytest.fixture(scope="module")
+def evidence():
+    return simulated_evidence(replicates=8, arms=("sgd", "momentum", "adam"), hypotheses=HYPOTHESES)
+
+
+def check(evidence, name, hypothesis=0, **changes):
+    asked = question(evidence, evidence.design.study.hypotheses[hypothesis])
+    return GATES[name].check(replace(asked, **changes))
+
+
+def with_values(evidence, **means):
+    """The question's table with scores 0.001 above and below each arm's mean, in turn."""
+    asked = question(evidence, evidence.design.study.hypotheses[0])
+    return asked.table.assign(
+        value=asked.table["arm"].map(means) + 0.001 * (-1.0) ** asked.table["replicate"]
+    )
+
+
+def with_study(evidence, **changes):
+    study = evidence.design.study.model_copy(update=changes)
+    return replace(evidence, design=evidence.design.model_copy(update={"study": study}))
+
+
+def with_choice(evidence, arm, **changes):
+    choice = evidence.choices[arm].model_copy(update=changes)
+    return replace(evidence, choices={**evidence.choices, arm: choice})
+
+
+def test_an_orderly_study_passes_every_gate(evidence):
+    for hypothesis in evidence.design.study.hypotheses:
+        gates = [gate for gate, _ in check_gates(question(evidence, hypothesis))]
+        assert [g.name for g in gates] == [f"G{i}" for i in range(1, 10)]
+        assert not [g for g in gates if g.passed is False]
+        assert {g.name for g in gates if g.passed is None} <= {"G3", "G5", "G6", "G9"}
+
+
+def test_g1_counts_only_the_arms_named(evidence):
+    assert check(with_choice(evidence, "sgd", on_edge=["optimizer.lr"]), "G1").passed
+    found = check(with_choice(evidence, "adam", on_edge=["optimizer.lr"]), "G1")
+    assert (found.passed, found.arms) == (False, ("adam",))
+    assert "adam (optimizer.lr)" in found.detail
+
+
+@pytest.mark.parametrize(
+    ("adam", "momentum", "passed"),
+    [
+        (0.995, 0.992, False),  # both above 99 %
+        (0.985, 0.985, False),  # both leave less than 2 delta of error
+        (0.995, 0.95, True),  # the other leaves room
+        (0.1, 0.1, False),  # both at chance, 1/10
+        (0.1, 0.5, True),
+        (0.6, 0.5, True),
+    ],
+)
+def test_g2_ceiling_and_floor(evidence, adam, momentum, passed):
+    table = with_values(evidence, adam=adam, momentum=momentum, sgd=0.5)
+    assert check(evidence, "G2", table=table).passed is passed
+
+
+def test_g2_of_steps_to_a_target_out_of_reach(evidence):
+    table = question(evidence, evidence.design.study.hypotheses[1]).table
+    assert check(evidence, "G2", 1).passed
+    assert check(evidence, "G2", 1, table=table.assign(value=40.0)).passed is False
+    assert check(evidence, "G2", 1, table=table.assign(censored=True)).passed is False
+    one = table.assign(censored=table["arm"] == "momentum")
+    assert check(evidence, "G2", 1, table=one).passed
+
+
+def test_g3_manipulation_check(evidence):
+    assert check(evidence, "G3").passed is None
+    gap = {"outcome": ["train/accuracy", "test/accuracy"], "arm": {"optimizer.name": "sgd"}}
+    for bounds, passed in (
+        ({"at_least": 0.05}, True),
+        ({"at_least": 0.5}, False),
+        ({"at_most": 0.05}, False),
+    ):
+        required = Require.model_validate(gap | bounds)
+        found = check(with_study(evidence, require={"gap": required}), "G3")
+        assert found.passed is passed
+        assert "gap: sgd" in found.detail
+
+
+@pytest.mark.parametrize(("share", "passed"), [(0.125, True), (0.25, False)])
+def test_g4_diverged_runs(share, passed):
+    found = simulated_evidence(
+        replicates=8, arms=("momentum", "adam"), diverged={"momentum": share}, hypotheses=HYPOTHESES
+    )
+    assert check(found, "G4").passed is passed
+
+
+def test_g4_does_not_apply_where_divergence_is_the_outcome():
+    outcome = {"kind": "superiority", "a": "adam", "b": "momentum", "outcome": "diverged", "delta": 0.1}
+    lost = simulated_evidence(
+        replicates=8, arms=("momentum", "adam"), diverged={"momentum": 0.5}, hypotheses=[outcome]
+    )
+    assert check(lost, "G4").passed is None
+    verdict = judge_study(lost).hypotheses[0]
+    assert verdict.estimate.value == 0.5
+    assert verdict.estimate.method == "paired t"
+
+
+def rising(record, per_step):
+    curve = [0.1 + per_step * s for s in record.steps]
+    return record.model_copy(update={"curves": {**record.curves, "val/accuracy": curve}})
+
+
+@pytest.mark.parametrize(("gain", "passed"), [(0.009, True), (0.011, False)])
+def test_g5_still_improving(evidence, gain, passed):
+    """A line that rises by `gain` over the last tenth of 1,200 steps, against delta = 0.01."""
+    changed = {i: rising(r, gain / 120) for i, r in evidence.records.items()}
+    assert check(replace(evidence, records=changed), "G5").passed is passed
+    assert check(evidence, "G5", 1).passed is None
+
+
+def test_g6_reruns(evidence):
+    same = {"trial": "t", "arm": "adam", "same": True, "max_difference": 0.0}
+    other = {**same, "same": False, "max_difference": 1e-6}
+    assert check(evidence, "G6").passed is None
+    assert check(replace(evidence, checks=(same,)), "G6").passed
+    assert check(replace(evidence, checks=(same, other)), "G6").passed is False
+    assert check(replace(evidence, checks=(same, {**other, "arm": "sgd"})), "G6").passed
+
+
+def test_g7_equal_budgets(evidence):
+    lost = next(p for p in evidence.planned if p.arm == "adam" and p.phase == "tune" and p.point == 0)
+    short = replace(evidence, planned=tuple(p for p in evidence.planned if p is not lost))
+    found = check(short, "G7")
+    assert (found.passed, found.arms) == (False, ("adam",))
+    assert "tuning trials 17" in found.detail
+    longer = evidence.design.model_copy(update={"steps": {**evidence.design.steps, "adam": 2400}})
+    assert check(replace(evidence, design=longer), "G7").passed is False
+    judged = next(p for p in evidence.planned if p.arm == "adam" and p.phase == "judge")
+    short = replace(evidence, planned=tuple(p for p in evidence.planned if p is not judged))
+    assert "replicates 7, not 8" in check(short, "G7").detail
+
+
+def test_g7_reports_extensions_without_counting_them(evidence):
+    points = evidence.choices["adam"].points
+    extended = [p.model_copy(update={"round": 1}) if p.index in (0, 8) else p for p in points]
+    fewer = with_choice(evidence, "adam", points=extended)
+    assert check(fewer, "G7").passed is False  # seven declared points are fewer than nine
+    more = [*points, points[8].model_copy(update={"index": 9, "round": 1})]
+    found = check(with_choice(evidence, "adam", points=more), "G7")
+    assert found.passed
+    assert "adam +1 points" in found.detail
+
+
+def test_g7_steps_may_differ_where_the_study_sweeps_them(evidence):
+    arms = [
+        a.model_copy(update={"values": {"train.batch_size": i}})
+        for i, a in enumerate(evidence.design.arms, 1)
+    ]
+    steps = {**evidence.design.steps, "adam": 2400}
+    swept = evidence.design.model_copy(update={"arms": arms, "steps": steps})
+    assert check(replace(evidence, design=swept), "G7").passed
+
+
+@pytest.mark.parametrize("hypothesis", [0, 1])
+def test_g8_gain_of_a_doubled_budget(evidence, hypothesis):
+    assert check(evidence, "G8", hypothesis).passed
+    tiny = check(evidence, "G8", hypothesis, delta=1e-9)
+    assert tiny.passed is False
+    assert "expected gain" in tiny.detail
+
+
+def test_g8_uses_the_best_of_k_curve_for_other_samplers(evidence):
+    tune = evidence.design.study.tune.model_copy(update={"sampler": "qmc"})
+    random = with_study(evidence, tune=tune)
+    assert check(random, "G8").detail != check(evidence, "G8").detail
+    assert check(random, "G8", delta=1.0).passed
+
+
+def test_g9_controls(evidence):
+    fine = {"name": "A against A", "passed": True, "detail": "no difference"}
+    broken = {"name": "planted", "passed": False, "detail": "not found"}
+    assert check(evidence, "G9").passed is None
+    assert check(replace(evidence, controls=(fine,)), "G9").passed
+    assert check(replace(evidence, controls=(fine, broken)), "G9").passed is False
+
+
+def test_a_failed_gate_reaches_the_verdict_and_the_arm(evidence):
+    verdict = judge_study(with_choice(evidence, "adam", on_edge=["optimizer.lr"]))
+    assert {h.answer for h in verdict.hypotheses} == {Answer.INCONCLUSIVE}
+    assert verdict.headline.startswith("INCONCLUSIVE: ")
+    assert "G1" in verdict.headline
+    assert {a.arm: a.gates for a in verdict.arms} == {"sgd": [], "momentum": [], "adam": ["G1"]}
