@@ -23,12 +23,12 @@ class Problem(NamedTuple):
     message: str
 
 
-def form_problems(error: ValidationError, tree: Any) -> list[Problem]:
-    """The problems of a study's form, in the order they were found; `tree` is what the file holds."""
+def form_problems(error: ValidationError, tree: Any, root: type[BaseModel] = Study) -> list[Problem]:
+    """What validation found wrong, in its order: `tree` is what was given, `root` the model it was for."""
     grouped: dict[Location, list[ErrorDetails]] = {}
     for detail in error.errors(include_url=False):
         grouped.setdefault(_place(detail, tree), []).append(detail)
-    return [Problem(place, _message(place, details)) for place, details in grouped.items()]
+    return [Problem(place, _message(place, details, root)) for place, details in grouped.items()]
 
 
 def shown(value: Any, limit: int = 60) -> str:
@@ -67,23 +67,24 @@ def _has(here: Any, part: str | int) -> bool:
     return isinstance(here, list) and isinstance(part, int) and part < len(here)
 
 
-def _message(place: Location, details: list[ErrorDetails]) -> str:
+def _message(place: Location, details: list[ErrorDetails], root: type[BaseModel]) -> str:
     first = details[0]
     if first["type"] == "extra_forbidden":
-        return _unknown_key(first)
+        return _unknown_key(first, root)
+    if len(details) > 1:  # the branches of a union
+        return f"found {shown(first['input'])}; allowed: {' or '.join(dict.fromkeys(map(_allowed, details)))}"
     if first["type"] == "value_error":
         return str(first["ctx"]["error"])
     if first["type"] in ("literal_error", "union_tag_invalid", "union_tag_not_found"):
         return _wrong_choice(place, first)
     if first["type"] == "missing":
         return _missing(first)
-    allowed = " or ".join(dict.fromkeys(_allowed(d) for d in details))
-    return f"found {shown(first['input'])}; allowed: {allowed}"
+    return f"found {shown(first['input'])}; allowed: {_allowed(first)}"
 
 
-def _unknown_key(detail: ErrorDetails) -> str:
+def _unknown_key(detail: ErrorDetails, root: type[BaseModel]) -> str:
     *parents, key = detail["loc"]
-    models = _models_at(tuple(parents))
+    models = _models_at(tuple(parents), root)
     allowed = sorted({name for model in models for name in _keys(model)})
     text = f"unknown key{allowed_names(key, allowed)}"
     if parents == ["tune"]:
@@ -130,6 +131,7 @@ _ALLOWED: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "greater_than_equal": lambda c: f"a number of at least {c['ge']:g}",
     "less_than": lambda c: f"a number below {c['lt']:g}",
     "less_than_equal": lambda c: f"a number of at most {c['le']:g}",
+    "literal": lambda c: str(c["expected"]).replace("'", '"'),
     "too_long": lambda c: f"a list of {c['max_length']} values",
 }
 
@@ -165,10 +167,10 @@ def _models_in(annotation: Any) -> list[type[BaseModel]]:
     return [model for part in get_args(annotation) for model in _models_in(part)]
 
 
-def _models_at(location: Location) -> list[type[BaseModel]]:
+def _models_at(location: Location, root: type[BaseModel]) -> list[type[BaseModel]]:
     """The models that may stand at an error's location."""
     forms: dict[str | int, type[BaseModel]] = {"<log_range>": LogRange, "<range>": LinearRange}
-    models: list[type[BaseModel]] = [Study]
+    models: list[type[BaseModel]] = [root]
     for part in location:
         fields = [m.model_fields[part] for m in models if isinstance(part, str) and part in m.model_fields]
         if fields:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from harness.errors import BadInput, UnknownName
 from harness.words.base import canonical, content_hash
 from harness.words.config import DataSection, RunConfig, TrainSection
+from harness.words.form_errors import form_problems
 from harness.words.metrics import METRICS, split_metric
 from harness.words.seeds import seed_for
 from harness.words.trial import Trial
@@ -92,3 +93,22 @@ def test_worst_values():
     assert METRICS["nll"].worst(10) == math.log(10)
     assert math.isnan(METRICS["mse"].worst(10))
     assert math.isnan(METRICS["accuracy"].worst(None))
+
+
+@pytest.mark.parametrize(
+    ("train", "place", "message"),
+    [
+        ({"batch_size": "ful"}, "batch_size", "found 'ful'; allowed: a whole number or \"full\""),
+        ({"batch_size": 0}, "batch_size", 'found 0; allowed: a number above 0 or "full"'),
+        ({"dtype": "flot32"}, "dtype", "found 'flot32'; did you mean 'float32'? Allowed: float32, float64"),
+        ({"epoch": 3}, "epoch", "unknown key; did you mean 'epochs'? Allowed: batch_size, dtype, epochs,"),
+        ({"label_smoothing": 1}, "label_smoothing", "found 1; allowed: a number below 1"),
+    ],
+)
+def test_problems_of_any_model_in_words(train, place, message):
+    given = {"epochs": 1, **train}
+    with pytest.raises(ValidationError) as caught:
+        TrainSection.model_validate(given)
+    (problem,) = form_problems(caught.value, given, TrainSection)
+    assert problem.location == (place,)
+    assert problem.message.startswith(message)
