@@ -11,7 +11,7 @@ from pathlib import Path
 from harness.errors import RunFailed
 from harness.records.store import Store
 from harness.running.executors import Executor
-from harness.running.job import Job
+from harness.running.job import Job, Report
 from harness.running.observer import Observer
 from harness.training.stack import stacks_of
 from harness.words.record import Record, Status
@@ -51,10 +51,14 @@ def run_batch(bench: Bench, name: str, trials: Iterable[Trial]) -> None:
 
 def _jobs(bench: Bench, todo: list[Trial]) -> list[Job]:
     """The trials as stacks, the longest first, cut so that no worker idles while another has two."""
-    fair = -(-len(todo) // bench.executor.workers)
-    stacks = stacks_of(todo, max(1, min(bench.largest_stack, fair)))
+    stacks = stacks_of(todo, fair_size(len(todo), bench.executor.workers, bench.largest_stack))
     jobs = [Job(stack, bench.cache_dir, bench.device) for stack in stacks]
     return sorted(jobs, key=lambda job: -job.work)
+
+
+def fair_size(trials: int, workers: int, largest: int) -> int:
+    """The most trials a stack may hold so that every worker gets one."""
+    return max(1, min(largest, -(-trials // workers)))
 
 
 def _run(bench: Bench, jobs: list[Job]) -> None:
@@ -81,7 +85,7 @@ class _Shares:
         self._lock = threading.Lock()
         self._done: dict[str, float] = {}
 
-    def of(self, job: Job):  # type: ignore[no-untyped-def]
+    def of(self, job: Job) -> Report:
         key, size = job.stack.trials[0].id, len(job.stack.trials)
 
         def report(share: float) -> None:

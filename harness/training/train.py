@@ -128,7 +128,7 @@ def advance(run: Run, total: int, evaluations: Sequence[int], report: Report) ->
     due = set(evaluations)
     for step in range(total + 1):
         if step in due:
-            _measure(run, step)
+            measure(run, step)
             report(step / total)
         if step < total:
             train_step(run, step, next(orders))
@@ -147,7 +147,8 @@ def train_step(run: Run, step: int, index: Tensor) -> None:
     run.finite &= loss.isfinite()
 
 
-def _measure(run: Run, step: int) -> None:
+def measure(run: Run, step: int) -> None:
+    """Evaluate the stack after `step` steps and note who has diverged."""
     splits = run.data.splits
     head = splits["train"].head(len(splits["val"]) or len(splits["train"]))
     curves: dict[str, Tensor] = {}

@@ -1,1 +1,0 @@
-"""Typer commands, a few lines each; the only place that prints or exits."""

@@ -1,0 +1,214 @@
+"""Typer commands, a few lines each; the only place that prints or exits.
+
+Heavy modules are imported inside the command that needs them, so that `--help` and `list` start at
+once: the one place in the project where imports stand in functions.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness import __version__
+from harness.cli import show
+from harness.errors import BadInput, HarnessError
+
+app = typer.Typer(
+    name="harness",
+    help="Does X help, by how much, and how sure are we? Studies of neural networks, from YAML to a verdict.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+data_app = typer.Typer(help="Data sets: what there is, and fetching what is missing.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+
+Name = Annotated[
+    str, typer.Argument(help="A study's name, or the path of its .yaml file.", show_default=False)
+]
+Tier = Annotated[str | None, typer.Option(help="A tier of the study, for a bigger machine.")]
+Results = Annotated[Path, typer.Option(envvar="HARNESS_RESULTS", help="Where records are kept.")]
+Reports = Annotated[Path, typer.Option(envvar="HARNESS_REPORTS", help="Where reports are written.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Worker processes; default: one a core.")]
+Replicates = Annotated[
+    int | None, typer.Option(min=1, help="Judge so many replicates instead of the study's.")
+]
+
+RESULTS, REPORTS = Path("results"), Path("reports")
+
+
+def main() -> None:
+    """Run the command line; an error raised on purpose becomes one message and its exit code."""
+    try:
+        app()
+    except HarnessError as error:
+        show.error(str(error))
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        show.error("interrupted; everything finished is kept. The same command goes on from there.")
+        sys.exit(130)
+    except BrokenPipeError:  # the reader of a pipe has gone, such as `harness list | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@app.callback(invoke_without_command=True)
+def version(
+    wanted: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
+) -> None:
+    """Print the version where it is asked for."""
+    if wanted:
+        typer.echo(f"harness {__version__}")
+        raise typer.Exit()
+
+
+@app.command("list")
+def list_studies(results: Results = RESULTS, reports: Reports = REPORTS, as_json: Json = False) -> None:
+    """The studies there are, and where each stands."""
+    from harness.cli.listing import listing
+
+    rows = listing(results, reports)
+    show.json(rows) if as_json else show.studies(rows)
+
+
+@app.command("show")
+def show_study(name: Name, as_json: Json = False) -> None:
+    """A study's file: its claim, arms, tuning and hypotheses."""
+    from harness.planning.studies import find
+    from harness.words.study_file import load_study
+
+    path = find(name)
+    study = load_study(path).study
+    show.json(study.model_dump(mode="json")) if as_json else show.text(path.read_text(encoding="utf-8"))
+
+
+@app.command()
+def validate(file: Name) -> None:
+    """Check a study file's form and meaning without running anything."""
+    from harness.planning.design import validate_study
+    from harness.planning.studies import find
+    from harness.words.study_file import load_study
+
+    path = find(file)
+    for note in validate_study(load_study(path)):
+        show.warn(note)
+    show.text(f"{path}: valid")
+
+
+@app.command()
+def plan(
+    name: Name,
+    tier: Tier = None,
+    replicates: Replicates = None,
+    workers: Workers = None,
+    results: Results = RESULTS,
+    as_json: Json = False,
+) -> None:
+    """What a run would do: arms, trials, stacks, what it can detect, and the minutes it takes."""
+    from harness.cli.running import cores, load_design
+    from harness.running.cost import make_plan
+
+    made = make_plan(load_design(name, tier, replicates), results, workers or cores())
+    show.json(made.model_dump(mode="json")) if as_json else show.plan(made)
+
+
+@app.command()
+def run(
+    name: Name,
+    tier: Tier = None,
+    replicates: Replicates = None,
+    workers: Workers = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda, or auto: cuda where there is one.")] = "auto",
+    stack: Annotated[int, typer.Option(min=1, help="Most trials trained as one stack.")] = 64,
+    amend: Annotated[
+        str | None, typer.Option(help="Why the design changed after judging; disclosed.")
+    ] = None,
+    mlflow: Annotated[bool, typer.Option(help="Mirror everything to MLflow.")] = True,
+    results: Results = RESULTS,
+    reports: Reports = REPORTS,
+    as_json: Json = False,
+) -> None:
+    """Run a study to its verdict and report. A run that was stopped goes on where it was."""
+    from harness.cli.running import Settings, load_design, run_to_report
+
+    settings = Settings(results, reports, workers, device, stack, amend, mlflow)
+    verdict = run_to_report(load_design(name, tier, replicates), settings)
+    if as_json:
+        show.json(verdict.model_dump(mode="json"))
+
+
+@app.command()
+def report(name: Name, tier: Tier = None, results: Results = RESULTS, reports: Reports = REPORTS) -> None:
+    """Rebuild a study's report from its records alone."""
+    from harness.cli.reports import rebuild, stored_name
+
+    verdict, paths = rebuild(stored_name(name, tier), results, reports)
+    show.done(verdict, paths)
+
+
+@app.command()
+def sync(name: Name, tier: Tier = None, results: Results = RESULTS, reports: Reports = REPORTS) -> None:
+    """Bring MLflow up to date with a study's records."""
+    from harness.cli.reports import stored_name
+    from harness.records.mirror import places
+    from harness.records.mirror import sync as synchronise
+
+    where = places(results, stored_name(name, tier), reports_root=reports)
+    done = synchronise(where)
+    show.text(f"MLflow at {where.uri}: {done.created} trials added, {done.skipped} were there already")
+    if done.failed:
+        raise HarnessError(f"{done.failed} trials could not be mirrored: {done.error}")
+
+
+@app.command()
+def ui(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port, or the next free one.")] = 5000,
+    results: Results = RESULTS,
+) -> None:
+    """Serve the MLflow pages of all studies on 127.0.0.1."""
+    from harness.cli.serving import serve
+
+    serve(results, port)
+
+
+@app.command()
+def schema(
+    write: Annotated[Path | None, typer.Option(help="Write it to this file instead of printing it.")] = None,
+) -> None:
+    """The JSON Schema of study files, for editors."""
+    from harness.planning.schema import study_schema
+
+    if write is None:
+        show.json(study_schema())
+    else:
+        show.write_json(write, study_schema())
+
+
+@data_app.command("list")
+def data_list() -> None:
+    """The data sets a study can name, with their options."""
+    from harness.catalogue.data import DATASETS
+
+    show.data_sets({name: (entry.description, entry.options) for name, entry in DATASETS.items()})
+
+
+@data_app.command("fetch")
+def data_fetch(
+    name: Annotated[str, typer.Argument(help="The data set, such as mnist.", show_default=False)],
+    to: Annotated[Path | None, typer.Option(envvar="HARNESS_DATA", help="The data directory.")] = None,
+) -> None:
+    """Download a data set, checked and resumed, into the data directory."""
+    from harness.catalogue.data.fetch import fetch
+    from harness.catalogue.data.folder import data_dir
+
+    with show.download() as on_progress:
+        paths = fetch(name, to or data_dir(), on_progress=on_progress)
+    show.text("\n".join(str(path) for path in paths))
+
+
+__all__ = ["BadInput", "app", "main"]

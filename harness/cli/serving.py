@@ -1,0 +1,26 @@
+"""Serve MLflow's pages until Ctrl-C."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from harness.cli import show
+from harness.records.ui import ML_PAGES, ui_command, wait_healthy
+
+START_S = 120.0
+
+
+def serve(results: Path, port: int) -> None:
+    """Start the server, say where it is once it answers, and stay until it ends."""
+    command = ui_command(results, port)
+    with subprocess.Popen(command.argv, env=command.env) as server:
+        try:
+            wait_healthy(command.url, START_S)
+            show.text(f"MLflow: {command.url}{ML_PAGES}   (Ctrl-C ends it)")
+            server.wait()
+        except KeyboardInterrupt:
+            server.terminate()
+        except BaseException:
+            server.terminate()
+            raise
