@@ -94,7 +94,7 @@ class Figure:
     svg: str
     alt: str
     caption: str
-    data: Mapping[str, list[Any]] = field(default_factory=dict, repr=False)
+    data: Mapping[str, list[Any]] = field(default_factory=dict, repr=False, compare=False)
     kind: str = field(default="figure", init=False)
 
 
@@ -120,20 +120,22 @@ class Section:
 
 @dataclass(frozen=True)
 class Document:
-    """A whole report."""
+    """A whole report. `headline` is the verdict in one sentence, for whoever lists reports."""
 
     title: str
     subtitle: str
+    headline: str
     sections: tuple[Section, ...]
 
 
 def plain(value: Any) -> Any:
-    """The document as dicts, lists and strings: all that a renderer's template reads."""
+    """The document as dicts, lists and strings: all that a renderer's template reads. "%" sticks to its "
+    "number."""
     if is_dataclass(value):
         return {f.name: plain(getattr(value, f.name)) for f in fields(value) if f.name != "data"}
     if isinstance(value, tuple):
         return [plain(v) for v in value]
-    return value
+    return value.replace(" %", "\N{NO-BREAK SPACE}%") if isinstance(value, str) else value
 
 
 def blocks_of(document: Document, kind: type[Any]) -> list[Any]:

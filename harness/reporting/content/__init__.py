@@ -12,6 +12,7 @@ from harness.reporting.content.effects import effects_section, replicates_sectio
 from harness.reporting.content.learning import budget_section, learning_section, speed_section, tuning_section
 from harness.reporting.content.provenance import fixed_section, provenance_section
 from harness.reporting.document import Block, Document, Section
+from harness.reporting.numbers import count
 from harness.words.verdict import StudyVerdict
 
 SECTIONS: dict[str, tuple[str, Callable[[Context], tuple[Block, ...]]]] = {
@@ -34,6 +35,11 @@ def build_document(evidence: Evidence, verdict: StudyVerdict) -> Document:
     """The whole report, ready for either renderer."""
     context = Context(evidence, verdict)
     sections = tuple(Section(id, title, write(context)) for id, (title, write) in SECTIONS.items())
-    topic = evidence.design.study.topic
-    subtitle = f"{verdict.headline}" if verdict.headline else topic
-    return Document(verdict.title or verdict.study, subtitle, sections)
+    return Document(verdict.title or verdict.study, _subtitle(evidence), verdict.headline, sections)
+
+
+def _subtitle(evidence: Evidence) -> str:
+    design = evidence.design
+    size = f"{count(len(design.arms))} arms, {count(design.study.judge.replicates)} paired replicates"
+    tier = f"tier {design.tier}" if design.tier else ""
+    return " · ".join(part for part in (f"Study {design.name}", design.study.topic, size, tier) if part)

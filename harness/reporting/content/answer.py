@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from harness.reporting.content.context import Context
-from harness.reporting.document import Banner, Block, Callout, Column, Paragraph, Table, Tone
+from harness.reporting.document import (
+    Banner,
+    Block,
+    Callout,
+    Column,
+    Facts,
+    Paragraph,
+    Subheading,
+    Table,
+    Tone,
+)
 from harness.reporting.numbers import MISSING, count, estimate, number, p_value
-from harness.words.verdict import Answer, Estimate, HypothesisVerdict
+from harness.words.verdict import Answer, Estimate, Gate, HypothesisVerdict
 
 MARKS: dict[Answer, tuple[str, Tone]] = {
     Answer.SUPPORTED: ("✔", "supported"),
@@ -13,6 +23,26 @@ MARKS: dict[Answer, tuple[str, Tone]] = {
     Answer.INCONCLUSIVE: ("?", "inconclusive"),
     Answer.NOT_TESTABLE: ("∅", "inconclusive"),
 }
+
+EXTRA_LABELS = {
+    "d_z": "Effect in standard deviations of the difference, d_z",
+    "probability_better": "Share of pairs it wins, ties half",
+    "pair_correlation": "Correlation of paired outcomes",
+    "sign_flip_p": "Sign-flip permutation test, p",
+    "mean_a": "Mean of the arm asked about",
+    "mean_b": "Mean of the arm it is compared with",
+    "variance_ratio": "Nadeau–Bengio variance ratio",
+    "a_censored": "Share that missed the target, arm asked about",
+    "b_censored": "Share that missed the target, the other arm",
+    "log_rank_p": "Log-rank test, p",
+    "win_loss_p": "Wins against losses, p",
+    "max_t_p": "Best of all arms (max-T), p",
+    "mean_rank": "Mean rank among the arms",
+    "steps_saved": "Steps saved within the budget, mean",
+    "steps_saved_low": "Steps saved, lower end",
+    "steps_saved_high": "Steps saved, upper end",
+}
+SILENT_AT_ZERO = {"variance_ratio", "a_censored", "b_censored"}
 
 
 def answer_section(context: Context) -> tuple[Block, ...]:
@@ -37,7 +67,7 @@ def answer_section(context: Context) -> tuple[Block, ...]:
     )
     scope = f"Scope: {verdict.scope}" if verdict.scope else ""
     extra = (Paragraph(scope),) if scope else ()
-    return (banner, *_warnings(primary), *extra)
+    return (banner, *_warnings(primary), *extra, *_details(primary))
 
 
 def others_section(context: Context) -> tuple[Block, ...]:
@@ -63,15 +93,12 @@ def others_section(context: Context) -> tuple[Block, ...]:
         "number of secondary hypotheses by Holm's method."
     )
     failed = tuple(
-        f"{h.statement}: {gate.name} {gate.title}. {gate.detail} {gate.remedy}".strip()
-        for h in others
-        for gate in h.gates
-        if gate.passed is False
+        f"{h.statement}: {_failed_gate(gate)}" for h in others for gate in h.gates if gate.passed is False
     )
-    table = Table(caption, tuple(Column(c, c in numeric) for c in columns), rows)
-    if not failed:
-        return (table,)
-    return (table, Callout("warning", "Validity gates that secondary hypotheses fail", failed))
+    blocks: list[Block] = [Table(caption, tuple(Column(c, c in numeric) for c in columns), rows)]
+    if failed:
+        blocks.append(Callout("warning", "Validity gates that secondary hypotheses fail", failed))
+    return tuple(blocks)
 
 
 def answer_text(verdict: HypothesisVerdict) -> str:
@@ -86,7 +113,7 @@ def effect_text(found: Estimate | None) -> str:
     if found is None:
         return MISSING
     text = estimate(found.shown_value, found.shown_low, found.shown_high)
-    return f"{text} {found.unit}".strip()
+    return f"{text}, {found.unit}" if found.unit else text
 
 
 def _facts(verdict: HypothesisVerdict) -> list[tuple[str, str]]:
@@ -98,40 +125,69 @@ def _facts(verdict: HypothesisVerdict) -> list[tuple[str, str]]:
             ("Test", f"{found.method}, {count(found.n)} pairs, p {_with_sign(p_value(found.p_value))}"),
         ]
     if verdict.shown_delta is not None:
-        unit = f" {found.unit}" if found is not None else ""
+        unit = f", {found.unit}" if found is not None and found.unit else ""
         facts.append(("Smallest effect that matters, δ", number(verdict.shown_delta) + unit))
     if verdict.without_diverged is not None:
         facts.append(("Without pairs that diverged", effect_text(verdict.without_diverged)))
     if verdict.needed_n is not None:
         facts.append(("Replicates that would probably decide it", f"about {count(verdict.needed_n)}"))
     facts.append(("Validity gates", _gates_text(verdict)))
-    return facts + ([] if found is None else _extra(found))
+    return facts
 
 
-def _extra(found: Estimate) -> list[tuple[str, str]]:
-    return [
-        (_words(name), value if isinstance(value, str) else number(value))
-        for name, value in found.extra.items()
-        if value is not None
-    ]
+def _details(verdict: HypothesisVerdict) -> list[Block]:
+    """Effect sizes and robustness tests beside the estimate, and every gate with what it found."""
+    blocks: list[Block] = []
+    extra = verdict.estimate.extra if verdict.estimate is not None else {}
+    items = tuple(
+        (_label(name), _extra_text(name, value)) for name, value in extra.items() if _telling(name, value)
+    )
+    if items:
+        blocks += [Subheading("Beside the estimate"), Facts(items)]
+    if verdict.gates:
+        results = {True: "✔ passed", False: "✘ failed", None: "does not apply"}
+        rows = tuple(
+            (g.name, g.title, results[g.passed].replace(" ", "\N{NO-BREAK SPACE}"), g.detail)
+            for g in verdict.gates
+        )
+        caption = "Validity gates: a comparison that fails one is inconclusive, whatever its numbers."
+        columns = (Column("Gate"), Column("Asks for"), Column("Result"), Column("What was found"))
+        blocks.append(Table(caption, columns, rows))
+    return blocks
+
+
+def _label(name: str) -> str:
+    return EXTRA_LABELS.get(name, name.replace("_", " "))
+
+
+def _telling(name: str, value: float | str | None) -> bool:
+    """Leave out what is missing, and corrections and censoring that did not happen."""
+    return value is not None and not (name in SILENT_AT_ZERO and value == 0)
+
+
+def _extra_text(name: str, value: float | str | None) -> str:
+    if value is None or isinstance(value, str):
+        return value or MISSING
+    return p_value(value) if name.endswith("_p") else number(value)
 
 
 def _warnings(verdict: HypothesisVerdict) -> list[Block]:
     blocks: list[Block] = []
     if verdict.fragile:
         text = (
-            "A robustness test that makes fewer assumptions would have decided otherwise: read the answer "
-            "with care."
+            "A robustness test that makes fewer assumptions would have decided otherwise: "
+            "read the answer with care."
         )
         blocks.append(Callout("warning", "Fragile", (text,)))
-    failed = [g for g in verdict.gates if g.passed is False]
+    failed = tuple(_failed_gate(g) for g in verdict.gates if g.passed is False)
     if failed:
-        items = tuple(
-            f"{g.name}, {g.title}: {g.detail}" + (f" What would lift it: {g.remedy}" if g.remedy else "")
-            for g in failed
-        )
-        blocks.append(Callout("warning", "Validity gates that failed", items))
+        blocks.append(Callout("warning", "Validity gates that failed", failed))
     return blocks
+
+
+def _failed_gate(gate: Gate) -> str:
+    remedy = f" What would lift it: {gate.remedy.rstrip('.')}." if gate.remedy else ""
+    return f"{gate.name}, {gate.title}: {gate.detail.rstrip('.')}.{remedy}"
 
 
 def _gates_text(verdict: HypothesisVerdict) -> str:
@@ -146,7 +202,3 @@ def _gates_text(verdict: HypothesisVerdict) -> str:
 
 def _with_sign(text: str) -> str:
     return text if text.startswith("<") or text == MISSING else f"= {text}"
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")

@@ -14,10 +14,10 @@ from harness.analysis.outcomes import outcome_direction
 from harness.errors import BadInput
 from harness.reporting.content.answer import effect_text
 from harness.reporting.content.context import Context, draw, outcome_words
-from harness.reporting.document import Block, Figure, Paragraph
+from harness.reporting.document import Block, Column, Figure, Paragraph, Table
 from harness.reporting.figures.replicates import Effect
 from harness.reporting.frames import outcome_frame
-from harness.reporting.numbers import estimate
+from harness.reporting.numbers import estimate, number, p_value
 from harness.words.study import Faster, Outcome, Superiority
 from harness.words.verdict import Estimate, HypothesisVerdict
 
@@ -39,7 +39,8 @@ def effects_section(context: Context) -> tuple[Block, ...]:
         "thin rows are the single comparisons of the hypothesis above them."
     )
     alt = "Forest plot. " + "; ".join(f"{r['label']}: {r['shown']}" for r in rows)
-    return (draw("effects-forest", "forest", (alt, caption), pd.DataFrame(rows)),)
+    figure = draw("effects-forest", "forest", (alt, caption), pd.DataFrame(rows))
+    return (figure, *(_comparison_table(h) for h in context.verdict.hypotheses if h.comparisons))
 
 
 def replicates_section(context: Context) -> tuple[Block, ...]:
@@ -48,8 +49,8 @@ def replicates_section(context: Context) -> tuple[Block, ...]:
     for verdict in context.verdict.hypotheses:
         figure = _paired(context, verdict)
         figures += [figure] if figure else []
-    for number, outcome in enumerate(_outcomes(context)[:STRIPS]):
-        strip = _strip(context, outcome, number)
+    for place, outcome in enumerate(_outcomes(context)[:STRIPS]):
+        strip = _strip(context, outcome, place)
         figures += [strip] if strip else []
     return tuple(figures) or (Paragraph("No outcome could be measured for any judged run."),)
 
@@ -60,15 +61,40 @@ def _forest_rows(verdict: HypothesisVerdict) -> list[dict[str, Any]]:
     if found is not None and delta and math.isfinite(found.value):
         rows.append(_row(verdict.statement, effect_text(found), verdict.answer.value, _scaled(found, delta)))
     for part in verdict.comparisons:
-        ends = [part.get(k) for k in ("value", "low", "high")]
-        if not delta or any(not isinstance(e, (int, float)) for e in ends):
-            continue
-        shown = estimate(*(float(part.get(f"shown_{k}", part[k])) for k in ("value", "low", "high")))
-        scaled = [float(e) / delta for e in ends if e is not None]
-        rows.append(
-            _row(f"{part.get('arm', '?')} against {part.get('against', 'the best other')}", shown, "", scaled)
-        )
+        if delta:
+            ends = [float(part[k]) / delta for k in ("difference", "low", "high")]
+            rows.append(
+                _row(f"{part['arm']} against {part['against']}", _comparison_text(verdict, part), "", ends)
+            )
     return rows
+
+
+def _comparison_table(verdict: HypothesisVerdict) -> Table:
+    """Every arm of a `best_of` against the best other one."""
+    titles = ("Arm", "Against", "Mean", "Difference (95 % interval)", "p, max-T", "Mean rank")
+    unit = f", in {verdict.estimate.unit}" if verdict.estimate is not None else ""
+    caption = (
+        f"{verdict.statement}: each arm against the best of the others{unit}, best first. The p-values "
+        "hold for all arms together (max-T sign-flip test)."
+    )
+    rows = tuple(
+        (
+            str(part["arm"]),
+            str(part["against"]),
+            number(part.get("mean"), 4),
+            _comparison_text(verdict, part),
+            p_value(part.get("p_max_t")),
+            number(part.get("mean_rank")),
+        )
+        for part in verdict.comparisons
+    )
+    return Table(caption, tuple(Column(t, i > 1) for i, t in enumerate(titles)), rows)
+
+
+def _comparison_text(verdict: HypothesisVerdict, part: Mapping[str, Any]) -> str:
+    """A comparison on the scale of the hypothesis's shown effect, which is a multiple of its own."""
+    factor = (verdict.shown_delta or 1.0) / (verdict.delta or 1.0)
+    return estimate(*(factor * float(part[k]) for k in ("difference", "low", "high")))
 
 
 def _scaled(found: Estimate, delta: float) -> list[float]:
@@ -105,9 +131,8 @@ def _paired(context: Context, verdict: HypothesisVerdict) -> Figure | None:
 def _pairs(frame: pd.DataFrame, a: str, b: str, faster: bool, sign: float) -> pd.DataFrame:
     wide = frame.assign(lost=frame["censored"].astype(bool) | frame["diverged"].astype(bool))
     sides = [wide[wide["arm"] == arm].set_index("replicate")[["value", "lost"]] for arm in (a, b)]
-    joined = (
-        sides[0].join(sides[1], how="inner", lsuffix="_a", rsuffix="_b").dropna(subset=["value_a", "value_b"])
-    )
+    joined = sides[0].add_suffix("_a").join(sides[1].add_suffix("_b"), how="inner")
+    joined = joined.dropna(subset=["value_a", "value_b"])
     first, second = joined["value_a"].astype(float), joined["value_b"].astype(float)
     return pd.DataFrame(
         {
@@ -157,7 +182,7 @@ def _outcomes(context: Context) -> list[Outcome]:
     return list(unique.values())
 
 
-def _strip(context: Context, outcome: Outcome, number: int) -> Figure | None:
+def _strip(context: Context, outcome: Outcome, place: int) -> Figure | None:
     frame = outcome_frame(context.evidence, outcome)
     frame = frame.assign(imputed=frame["censored"].astype(bool) | frame["diverged"].astype(bool))
     frame = frame.dropna(subset=["value"])
@@ -175,7 +200,7 @@ def _strip(context: Context, outcome: Outcome, number: int) -> Figure | None:
     )
     if frame["imputed"].any():
         caption += " A cross is a run that diverged or missed the target, at the value that stands in for it."
-    return draw(f"outcome-{number}", "strip", (alt, caption), frame, means, context.styles, label)
+    return draw(f"outcome-{place}", "strip", (alt, caption), frame, means, context.styles, label)
 
 
 def _t_quantile(counts: pd.Series[Any]) -> np.ndarray[Any, Any]:

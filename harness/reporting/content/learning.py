@@ -37,7 +37,7 @@ def tuning_section(context: Context) -> tuple[Block, ...]:
     choices = context.evidence.choices
     paths = list(dict.fromkeys(d.path for a in context.evidence.design.arms for d in a.tuned))
     blocks: list[Block] = []
-    for number_, path in enumerate(paths):
+    for place, path in enumerate(paths):
         frame = tuning_frame(choices, path)
         if frame.empty:
             continue
@@ -46,7 +46,7 @@ def tuning_section(context: Context) -> tuple[Block, ...]:
         better = next(iter(choices.values())).direction
         words = _tuning_words(path, score, better, len(paths) > 1)
         args = (context.styles, (path, log), score, len(paths) == 1)
-        blocks.append(draw(f"tuning-{number_}", "nuisance_panels", words, frame, *args))
+        blocks.append(draw(f"tuning-{place}", "nuisance_panels", words, frame, *args))
     return tuple(blocks) or (Paragraph("Nothing was tuned."),)
 
 

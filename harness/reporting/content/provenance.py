@@ -72,12 +72,7 @@ def _facts(context: Context) -> list[tuple[str, str]]:
         facts.append(("Tier", evidence.design.tier))
     if fallbacks:
         facts.append(("Did not run as asked", _listed(fallbacks)))
-    known = {_plain(term) for term, _ in facts}
-    return facts + [
-        (k.replace("_", " ").capitalize(), setting(v))
-        for k, v in context.verdict.provenance.items()
-        if isinstance(v, (str, int, float)) and _plain(k) not in known
-    ]
+    return facts
 
 
 def _checks(context: Context) -> tuple[Block, ...]:
@@ -122,7 +117,3 @@ def _cell(value: Any) -> str:
 
 def _listed(values: Iterable[str]) -> str:
     return ", ".join(sorted(set(values))) or MISSING
-
-
-def _plain(term: str) -> str:
-    return term.lower().replace("_", " ")

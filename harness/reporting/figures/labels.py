@@ -8,6 +8,7 @@ from typing import Any
 from harness.reporting.glyphs import drawable
 from harness.reporting.style import ArmStyle
 
+LEADER = {"arrowstyle": "-", "linewidth": 0.6, "shrinkA": 1, "shrinkB": 0, "relpos": (0, 0.5)}
 GAP = 0.055  # least distance of two labels, as a share of the axis's height
 
 
@@ -25,13 +26,7 @@ def label_ends(axes: Any, ends: Mapping[str, float], styles: Mapping[str, ArmSty
             (1.003, heights[arm]),
             (1.04, height),
             xycoords="axes fraction",
-            arrowprops={
-                "arrowstyle": "-",
-                "color": style.colour,
-                "linewidth": 0.6,
-                "shrinkA": 0,
-                "shrinkB": 0,
-            },
+            arrowprops=LEADER | {"color": style.colour},
             color=style.colour,
             fontsize=7.5,
             fontweight="bold",
