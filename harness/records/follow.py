@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
@@ -70,6 +71,8 @@ def _note(where: Places, mirrored: int | None, error: str) -> None:
 def main() -> int:
     """Follow at low priority, so that training has the processor."""
     os.nice(10)
+    gc.freeze()  # what the libraries made at import lives as long as we do
+    gc.set_threshold(50_000, 20, 50)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     results_root, study, *reports = sys.argv[1:]
     ended = threading.Event()

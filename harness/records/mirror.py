@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
+import sqlite3
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple, Self, final
@@ -13,6 +15,7 @@ from mlflow.entities import Experiment
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from pydantic import ValidationError
+from sqlalchemy import Engine, event
 from sqlalchemy.exc import SQLAlchemyError
 
 from harness.errors import BadInput, RunFailed
@@ -83,7 +86,10 @@ class Mirror:
     def __init__(self, where: Places) -> None:
         for name, value in LIMITS.items():
             os.environ.setdefault(name, value)
-        logging.getLogger("alembic").setLevel(logging.WARNING)
+        for noisy in ("alembic", "mlflow.store.db.utils"):
+            logging.getLogger(noisy).setLevel(logging.WARNING)
+        if not event.contains(Engine, "connect", _commit_quickly):
+            event.listen(Engine, "connect", _commit_quickly)
         self.where = where
         self.store = Store(where.results_root, where.study, read_only=True)
         if not self.store.path.is_dir():
@@ -227,6 +233,21 @@ class _Known(NamedTuple):
     run: str
     status: str
     arm: str
+
+
+def _commit_quickly(connection: object, _: object) -> None:
+    """SQLite's write-ahead log: readers don't wait for us, and a commit needs no disk flush of its own.
+
+    A power cut may cost the last runs, never the database; the next sync writes them again. Where the
+    file system can't hold such a log, or another process is reading, SQLite keeps its usual one.
+    """
+    if not isinstance(connection, sqlite3.Connection):
+        return
+    with contextlib.suppress(sqlite3.OperationalError):
+        connection.execute("PRAGMA busy_timeout=100").close()  # MLflow sets its own afterwards
+        (mode,) = connection.execute("PRAGMA journal_mode=WAL").fetchone()
+        if mode == "wal":
+            connection.execute("PRAGMA synchronous=NORMAL").close()
 
 
 def _by_trial(plan: list[Planned]) -> dict[str, list[Planned]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
+import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -207,6 +209,30 @@ def test_a_dead_server_fails_fast_and_the_store_is_untouched(where: Places, dead
     assert time.monotonic() - started < 20
     assert content(where.results_root) == before
     assert sync(where) == SyncResult(2, 0, 0)
+
+
+def test_a_database_that_somebody_reads_is_mirrored_to(where: Places) -> None:
+    put(where, record(0))
+    sync(where)
+    path = where.uri.removeprefix("sqlite:///")
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    put(where, record(1))
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM runs").fetchone()
+        assert sync(where).created == 1
+        reader.execute("COMMIT")
+
+
+def test_a_connection_that_cant_be_quickened_is_left_as_it_is(tmp_path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(tmp_path / "db", isolation_level=None)) as reader:
+        reader.execute("CREATE TABLE t (x)")
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM t").fetchall()
+        with contextlib.closing(sqlite3.connect(tmp_path / "db")) as other:
+            mirror_module._commit_quickly(other, None)
+            assert other.execute("PRAGMA journal_mode").fetchone() == ("delete",)
 
 
 def test_two_mirrors_of_a_study_do_not_meet(where: Places) -> None:
