@@ -144,6 +144,10 @@ def plain_axis(axis: Any) -> None:
 
 def to_svg(figure: Figure) -> str:
     """The figure as SVG, the same text for the same figure: no date, no comments, two decimals."""
+    engine = figure.get_layout_engine()
+    if engine is not None:  # once is enough: saving would lay the figure out, and draw it, twice
+        engine.execute(figure)
+        figure.set_layout_engine(None)
     buffer = io.StringIO()
     figure.savefig(
         buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None}
