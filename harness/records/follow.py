@@ -45,7 +45,7 @@ def _follow(mirror: Mirror, ended: threading.Event) -> None:
     """Until the end. Raises RunFailed at the first pass that fails."""
     while True:
         last = ended.is_set()  # asked before reading: what was written until then is read below
-        result = mirror.catch_up()
+        result = mirror.catch_up(plan_is_whole=last)
         if result.failed:
             raise RunFailed(result.error)
         if last:

@@ -126,11 +126,18 @@ class Mirror:
         """How many trials MLflow has."""
         return len(self._known)
 
-    def catch_up(self, on_progress: OnProgress | None = None) -> SyncResult:
-        """Mirror every trial that MLflow lacks or has otherwise. Stops early where the server seems dead."""
+    def catch_up(self, on_progress: OnProgress | None = None, *, plan_is_whole: bool = True) -> SyncResult:
+        """Mirror every trial that MLflow lacks or has otherwise. Stops early where the server seems dead.
+
+        A trial that a whole plan has no more loses its arm, so that it joins no mean of the study as it is.
+        """
         plan = _by_trial(self.store.plan())
         statuses = self.store.statuses()
-        stale = {t for t, s in statuses.items() if not self._is_current(t, s, plan.get(t, []))}
+        stale = {
+            trial
+            for trial, status in statuses.items()
+            if not self._is_current(trial, status, plan.get(trial, [] if plan_is_whole else None))
+        }
         if not stale:
             return SyncResult(0, len(statuses), 0)
         design, created, error, in_a_row = self.store.design(), 0, "", 0
@@ -189,11 +196,11 @@ class Mirror:
                 known[trial] = _Known(run.id, run.tags["status"], run.tags.get("arm", ""))
         return known
 
-    def _is_current(self, trial: str, status: Status, planned: list[Planned]) -> bool:
+    def _is_current(self, trial: str, status: Status, planned: list[Planned] | None) -> bool:
         known = self._known.get(trial)
         if known is None or known.status != status.value:
             return False
-        return not planned or known.arm == runs.arm_tag(planned)
+        return planned is None or known.arm == runs.arm_tag(planned)
 
     def _mirror(self, stored: Stored, planned: list[Planned], design: Design | None) -> None:
         trial = stored.record.trial

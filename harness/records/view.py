@@ -52,7 +52,7 @@ def view_state(design: Design, judged: bool) -> str:
     """
     metrics = _metrics(design)
     state: dict[str, Any] = {
-        "searchFilter": "tags.phase = 'judge'" if judged else "tags.kind = 'trial'",
+        "searchFilter": "tags.arm != ''" + (" AND tags.phase = 'judge'" if judged else ""),
         "orderByKey": f"metrics.`{metrics[0]}`" if metrics else "attributes.start_time",
         "orderByAsc": False,
         "startTime": "ALL",

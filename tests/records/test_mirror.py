@@ -141,6 +141,24 @@ def test_a_trial_whose_arm_changed_is_relabelled(where: Places) -> None:
     assert run.data.tags["arm"] == "adam = adam again"
 
 
+def test_a_trial_that_left_the_plan_leaves_its_arm(where: Places) -> None:
+    put(where, record(0), record(1))
+    sync(where)
+    with Store(where.results_root, where.study) as store:
+        store.save_plan([planned(record(1))])
+    with Mirror(where) as half_planned:
+        assert half_planned.catch_up(plan_is_whole=False) == SyncResult(0, 2, 0)
+    assert sync(where) == SyncResult(1, 1, 0)
+    assert {r.data.tags["replicate"]: r.data.tags.get("arm") for r in mlflow_runs(where)} == {
+        "0": None,
+        "1": "adam",
+    }
+    client = MlflowClient(tracking_uri=where.uri)
+    experiment = client.get_experiment_by_name(where.study)
+    shown = json.loads(experiment.tags[VIEW_TAG])["searchFilter"]
+    assert [r.data.tags["replicate"] for r in client.search_runs([experiment.experiment_id], shown)] == ["1"]
+
+
 def test_a_half_written_run_is_redone(where: Places, monkeypatch: pytest.MonkeyPatch) -> None:
     def power_cut(*_: Any) -> None:
         raise KeyboardInterrupt
@@ -315,7 +333,7 @@ def test_the_experiment_explains_itself_and_opens_sorted(where: Places) -> None:
     assert "**Claim.** Adam learns fastest (notes | on optimizers)" in experiment.tags[NOTE_TAG]
     assert "None yet" in experiment.tags[NOTE_TAG]
     view = json.loads(experiment.tags[VIEW_TAG])
-    assert view["searchFilter"] == "tags.phase = 'judge'"
+    assert view["searchFilter"] == "tags.arm != '' AND tags.phase = 'judge'"
     assert view["orderByKey"] == "metrics.`final/test/accuracy`"
     shown = {
         "tags.`arm`",
