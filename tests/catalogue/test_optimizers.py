@@ -1,0 +1,244 @@
+"""Every optimizer of the table: equal to torch.optim step for step, pure, and the same alone as stacked."""
+
+import inspect
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from harness.catalogue.optimizers import OPTIMIZERS
+
+# name -> torch's optimizer of the same options. A new entry that torch has belongs here.
+TORCH = {
+    "sgd": lambda p, o: torch.optim.SGD(p, o.lr, weight_decay=o.weight_decay),
+    "momentum": lambda p, o: torch.optim.SGD(p, o.lr, o.momentum, weight_decay=o.weight_decay),
+    "nag": lambda p, o: torch.optim.SGD(p, o.lr, o.momentum, weight_decay=o.weight_decay, nesterov=True),
+    "adagrad": lambda p, o: torch.optim.Adagrad(p, o.lr, weight_decay=o.weight_decay, eps=o.eps),
+    "rmsprop": lambda p, o: torch.optim.RMSprop(p, o.lr, o.alpha, o.eps, weight_decay=o.weight_decay),
+    "adam": lambda p, o: torch.optim.Adam(p, o.lr, (o.beta1, o.beta2), o.eps, weight_decay=o.weight_decay),
+    "adamw": lambda p, o: torch.optim.AdamW(p, o.lr, (o.beta1, o.beta2), o.eps, weight_decay=o.weight_decay),
+}
+# Options off their defaults, for whichever entries have them.
+UNUSUAL = {"momentum": 0.7, "beta1": 0.8, "beta2": 0.95, "alpha": 0.9, "eps": 1e-3}
+STEPS = 200
+NAMES = sorted(OPTIMIZERS)
+
+
+def options_of(name, **values):
+    kind = OPTIMIZERS[name].options
+    return kind(**{k: v for k, v in values.items() if k in kind.model_fields})
+
+
+def hyper_of(*options):
+    """Every option as (M, 1) float64, as training lays them out."""
+    return {
+        name: torch.tensor([[float(getattr(o, name))] for o in options], dtype=torch.float64)
+        for name in type(options[0]).model_fields
+    }
+
+
+def noisy_quadratic(generator):
+    """Gradient of a badly conditioned quadratic, with noise drawn afresh each step."""
+    curvature = torch.logspace(-2, 1, 12, dtype=torch.float64)
+
+    def gradient(theta):
+        return curvature * theta + 0.1 * torch.randn(12, generator=generator, dtype=torch.float64)
+
+    return torch.randn(12, generator=generator, dtype=torch.float64), gradient
+
+
+def small_net(generator):
+    """Gradient of a 5-4-3 tanh net's cross-entropy on a fresh batch each step, parameters flat."""
+
+    def gradient(theta):
+        w1, w2 = theta[:20].view(4, 5), theta[20:].view(3, 4)
+        x = torch.randn(8, 5, generator=generator, dtype=torch.float64)
+        y = torch.eye(3, dtype=torch.float64)[torch.randint(3, (8,), generator=generator)]
+        hidden = torch.tanh(x @ w1.T)
+        error = (torch.softmax(hidden @ w2.T, 1) - y) / 8
+        inner = (error @ w2) * (1 - hidden**2)
+        return torch.cat([(inner.T @ x).flatten(), (error.T @ hidden).flatten()])
+
+    return torch.randn(32, generator=generator, dtype=torch.float64), gradient
+
+
+PROBLEMS = {"noisy quadratic": noisy_quadratic, "small net": small_net}
+
+
+def generator_of(seed):
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.03])
+@pytest.mark.parametrize("problem", PROBLEMS)
+@pytest.mark.parametrize("unusual", [False, True], ids=["defaults", "unusual"])
+@pytest.mark.parametrize("name", sorted(TORCH))
+def test_agrees_with_torch_step_for_step(name, unusual, problem, weight_decay):
+    # lr is one that moves and stays stable on the quadratic (curvature up to 10) for every rule
+    options = options_of(name, lr=0.01, weight_decay=weight_decay, **(UNUSUAL if unusual else {}))
+    entry, hyper = OPTIMIZERS[name], hyper_of(options)
+    theta, gradient = PROBLEMS[problem](generator_of(1))
+    _, torch_gradient = PROBLEMS[problem](generator_of(1))  # the same draws again
+    parameter = nn.Parameter(theta.clone())
+    reference = TORCH[name]([parameter], options)
+    ours, state = theta.unsqueeze(0), entry.init(theta.unsqueeze(0))
+    path, expected = [], []
+    for step in range(1, STEPS + 1):
+        parameter.grad = torch_gradient(parameter.detach())
+        reference.step()
+        ours, state = entry.update(gradient(ours[0]).unsqueeze(0), state, ours, hyper, step)
+        path.append(ours[0])
+        expected.append(parameter.detach().clone())
+    torch.testing.assert_close(torch.stack(path), torch.stack(expected), rtol=1e-10, atol=1e-13)
+    assert not torch.allclose(ours[0], theta, rtol=0.01)  # it went somewhere
+
+
+def test_the_table_of_references_names_entries():
+    assert set(TORCH) <= set(OPTIMIZERS)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_entry_says_what_it_is(name):
+    entry = OPTIMIZERS[name]
+    assert entry.formula
+    assert entry.source
+    assert inspect.getdoc(entry.update)
+    assert inspect.getdoc(entry.options)
+    lr = entry.ranges["lr"]
+    assert lr.log
+    assert math.log10(lr.high / lr.low) == pytest.approx(4)
+    defaults = entry.options()
+    assert entry.options.model_validate(defaults.model_dump()) == defaults
+    assert lr.low <= defaults.lr <= lr.high
+    for path, limits in entry.ranges.items():  # both ends are allowed values
+        for end in (limits.low, limits.high):
+            entry.options.model_validate({path: end})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_init_is_zeros_like_the_parameters(name):
+    entry, params = OPTIMIZERS[name], torch.randn(3, 5)
+    state = entry.init(params)
+    assert len(state) == entry.n_slots
+    assert all(s.shape == params.shape and s.dtype == params.dtype and not s.any() for s in state)
+
+
+def stacked_start(name, m, p, dtype=torch.float32):
+    """Members of different options, parameters, and a state that has seen some steps."""
+    g, entry = generator_of(7), OPTIMIZERS[name]
+    members = [
+        options_of(
+            name,
+            lr=10.0 ** -(i % 5),
+            weight_decay=0.01 * (i % 3),
+            momentum=0.5 + 0.4 * i / m,
+            beta1=0.8 + 0.1 * i / m,
+            alpha=0.9 + 0.09 * i / m,
+        )
+        for i in range(m)
+    ]
+    params = torch.randn(m, p, generator=g, dtype=dtype)
+    grads = [torch.randn(m, p, generator=g, dtype=dtype) for _ in range(6)]
+    return entry, members, params, grads
+
+
+def run_rows(entry, members, params, grads):
+    """Parameters and state after each of the steps."""
+    state, hyper, seen = entry.init(params), hyper_of(*members), []
+    for step, g in enumerate(grads, 1):
+        params, state = entry.update(g, state, params, hyper, step)
+        seen.append((params, *state))
+    return seen
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_update_is_pure(name):
+    entry, members, params, grads = stacked_start(name, 4, 9)
+    _, state = entry.update(grads[0], entry.init(params), params, hyper_of(*members), 1)
+    hyper = hyper_of(*members)
+    given = [grads[1], *state, params, *hyper.values()]
+    before = [t.clone() for t in given]
+    first = entry.update(grads[1], state, params, hyper, 2)
+    again = entry.update(grads[1], state, params, hyper, 2)
+    assert all(torch.equal(a, b) for a, b in zip(given, before, strict=True))
+    assert torch.equal(first[0], again[0])
+    assert all(torch.equal(a, b) for a, b in zip(first[1], again[1], strict=True))
+    assert first[0].dtype == params.dtype
+
+
+@pytest.mark.parametrize("m", [2, 7, 64])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_row_alone_is_the_row_in_a_stack(name, m):
+    entry, members, params, grads = stacked_start(name, m, 37)
+    together = run_rows(entry, members, params, grads)
+    for i in range(m):
+        alone = run_rows(entry, members[i : i + 1], params[i : i + 1], [g[i : i + 1] for g in grads])
+        for whole, own in zip(together, alone, strict=True):
+            assert all(torch.equal(w[i], o[0]) for w, o in zip(whole, own, strict=True))
+
+
+@pytest.mark.parametrize("poison", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_lost_row_touches_no_other(name, poison):
+    entry, members, params, grads = stacked_start(name, 5, 11)
+    healthy = run_rows(entry, members, params, grads)
+    spoilt = [g.clone() for g in grads]
+    spoilt[1][2] = poison
+    seen = run_rows(entry, members, params, spoilt)
+    others = [0, 1, 3, 4]
+    for clean, dirty in zip(healthy, seen, strict=True):
+        assert all(torch.equal(c[others], d[others]) for c, d in zip(clean, dirty, strict=True))
+    assert not seen[-1][0][2].isfinite().all()
+
+
+@pytest.mark.parametrize("mu", [0.5, 0.9, 0.99])
+def test_nag_takes_the_gradient_at_the_look_ahead_point(mu):
+    """The two-variable form: v <- mu v - lr grad(theta + mu v), theta <- theta + v."""
+    lr, theta, gradient = 0.02, torch.tensor([3.0, -2.0, 1.0], dtype=torch.float64), torch.sin
+    options = options_of("nag", lr=lr, momentum=mu)
+    held, state = theta.clone().unsqueeze(0), OPTIMIZERS["nag"].init(theta.unsqueeze(0))
+    velocity = torch.zeros_like(theta)
+    plain = theta.clone()  # the gradient at theta, as plain momentum takes it
+    plain_velocity = torch.zeros_like(theta)
+    for step in range(1, 101):
+        torch.testing.assert_close(held[0], theta + mu * velocity, rtol=1e-12, atol=1e-14)
+        held, state = OPTIMIZERS["nag"].update(gradient(held), state, held, hyper_of(options), step)
+        velocity = mu * velocity - lr * gradient(theta + mu * velocity)
+        theta = theta + velocity
+        plain_velocity = mu * plain_velocity - lr * gradient(plain)
+        plain = plain + plain_velocity
+    assert (plain - theta).abs().max() > 1e-4  # the two methods part
+
+
+def test_weight_decay_of_adamw_shrinks_the_weights_not_the_gradient():
+    """Without a gradient decoupled decay multiplies by 1 - lr wd; Adam's moves by lr instead."""
+    params, zero = torch.full((1, 3), 2.0, dtype=torch.float64), torch.zeros(1, 3, dtype=torch.float64)
+    moved = {}
+    for name in ("adam", "adamw"):
+        hyper = hyper_of(options_of(name, lr=0.1, weight_decay=0.5))
+        moved[name], _ = OPTIMIZERS[name].update(zero, OPTIMIZERS[name].init(params), params, hyper, 1)
+    torch.testing.assert_close(moved["adamw"], params * 0.95)
+    torch.testing.assert_close(moved["adam"], params - 0.1, rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        (name, {option: value})
+        for name in NAMES
+        for option, value in {
+            "lr": 0.0,
+            "weight_decay": -0.1,
+            "momentum": 1.0,
+            "beta1": 1.0,
+            "beta2": -0.1,
+            "alpha": 1.0,
+            "eps": 0.0,
+        }.items()
+        if option in OPTIMIZERS[name].options.model_fields
+    ],
+)
+def test_impossible_options_are_refused(name, values):
+    with pytest.raises(ValueError, match=next(iter(values))):
+        OPTIMIZERS[name].options(**values)
