@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import matplotlib as mpl
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
@@ -97,7 +98,9 @@ def drawing() -> Iterator[None]:
 
 def new_figure(height: float, width: float = WIDTH) -> Figure:
     """An empty figure, sizes in inches, which lays itself out. It belongs to no global state."""
-    return Figure(figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=(width, height), dpi=72, layout="constrained")
+    FigureCanvasSVG(figure)  # texts are measured as they will be drawn
+    return figure
 
 
 def new_grid(n: int, columns: int, panel_height: float, **shared: bool) -> tuple[Figure, list[Any]]:
