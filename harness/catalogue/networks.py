@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from harness.catalogue.activations import ACTIVATIONS
 from harness.catalogue.dropout import Dropout
+from harness.catalogue.normalisation import BatchNorm
 from harness.words.base import Word
 
 Shape = tuple[int, ...]
@@ -101,7 +102,7 @@ class Network(NamedTuple):
 def _norm(kind: str, width: int) -> nn.Module | None:
     if kind == "none":
         return None
-    return nn.BatchNorm1d(width) if kind == "batch_norm" else nn.LayerNorm(width)
+    return BatchNorm(width) if kind == "batch_norm" else nn.LayerNorm(width)
 
 
 def _mlp(options: MlpOptions, features: Shape, n_outputs: int) -> nn.Module:

@@ -6,7 +6,7 @@ may change later.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -15,6 +15,7 @@ from torch import nn
 
 from harness.catalogue.activations import ACTIVATIONS
 from harness.catalogue.data import DATASETS
+from harness.catalogue.data.files import FILE, FileOptions
 from harness.catalogue.inits import INITS
 from harness.catalogue.losses import LOSSES
 from harness.catalogue.networks import NETWORKS
@@ -24,6 +25,7 @@ from harness.errors import BadInput, unknown
 from harness.words.base import Word
 from harness.words.config import RunConfig, Section
 from harness.words.design import DataFacts
+from harness.words.form_errors import form_problems
 from harness.words.paths import get_path, set_paths
 
 Tables = Mapping[str, Any]
@@ -57,7 +59,7 @@ def resolve(tree: Mapping[str, Any]) -> RunConfig:
 
     Raises ConfigError naming the dotted path, what was found and what is allowed.
     """
-    config = _validated(RunConfig, tree, "", [*RunConfig.model_fields])
+    config = _validated(RunConfig, tree, "")
     sections = {name: _resolved_section(name, getattr(config, name)) for name in TABLES}
     whole = {**config.tree(), **sections}
     for path, (kind, table) in NAMES.items():
@@ -106,7 +108,9 @@ def _resolved_section(name: str, section: Section) -> dict[str, Any]:
     if section.name not in table:
         raise ConfigError(f"{name}.name", unknown(kind, section.name, table))
     entry = table[section.name].options
-    options = _validated(entry, section.options, f"{name}.", [*entry.model_fields])
+    options = _validated(entry, section.options, f"{name}.")
+    if isinstance(options, FileOptions):  # the content, not the file's name, is part of what a trial is
+        options = options.model_copy(update={"sha256": DATASETS[FILE.name].content(options)})
     return {"name": section.name, **options.model_dump(mode="json", exclude_none=True)}
 
 
@@ -119,17 +123,10 @@ def _check_name(tree: Mapping[str, Any], path: str, kind: str, table: Tables) ->
         raise ConfigError(path, unknown(kind, value, table))
 
 
-def _validated(kind: type[Word], value: Mapping[str, Any], prefix: str, allowed: Iterable[str]) -> Any:
+def _validated(kind: type[Word], value: Mapping[str, Any], prefix: str) -> Any:
     try:
         return kind.model_validate(dict(value))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        path = prefix + ".".join(str(part) for part in first["loc"])
-        raise ConfigError(path.rstrip("."), _say(first, allowed)) from None
-
-
-def _say(error: Mapping[str, Any], allowed: Iterable[str]) -> str:
-    if error["type"] == "extra_forbidden":
-        return unknown("key", error["loc"][-1], allowed)
-    message = str(error["msg"]).removeprefix("Value error, ")
-    return message if error["type"] == "value_error" else f"{message}; found {error['input']!r}"
+        first = form_problems(error, dict(value), kind)[0]
+        path = prefix + ".".join(map(str, first.location))
+        raise ConfigError(path.rstrip("."), first.message) from None

@@ -50,13 +50,15 @@ def run_to_report(design: Design, settings: Settings) -> StudyVerdict:
         store.lock()
         store.start_execution(command=_command(design), device=_device(settings.device))
         mirror = _start_mirror(settings, stored)
+        status = "interrupted"
         try:
             _run(design, settings, store)
-            store.end_execution(status="done", time_s=round(time.perf_counter() - started, 1))
+            verdict, paths = rebuild(stored, settings.results, settings.reports)
+            status = "done"
         finally:
+            store.end_execution(status=status, time_s=round(time.perf_counter() - started, 1))
             if mirror is not None:
                 mirror.finish()
-    verdict, paths = rebuild(stored, settings.results, settings.reports)
     show.done(verdict, paths, time.perf_counter() - started)
     if mirror is not None:
         show.mirror(mirror, stored)

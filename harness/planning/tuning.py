@@ -108,7 +108,18 @@ class ArmTuner:
         ]
 
     def choice(self, outcome: str) -> Choice:
-        """The winner so far, and why."""
+        """The winner so far, and why. With nothing tuned, the arm as it is."""
+        if not self._dimensions:
+            point = PointResult(index=0, params={}, values=[])
+            direction = "higher" if self.better == "higher" else "lower"
+            return Choice(
+                arm=self.arm.label,
+                outcome=outcome,
+                direction=direction,
+                points=[point],
+                chosen=0,
+                reason="nothing is tuned",
+            )
         chosen, reason = choose(self._dimensions, self._results, self.better)
         on_edge = [] if chosen is None else edges(self._dimensions, self._results[chosen].params)
         return Choice(
@@ -123,6 +134,8 @@ class ArmTuner:
         )
 
     def _ask_declared(self) -> list[Asked]:
+        if not self._dimensions:
+            return []
         distributions = {d.path: _distribution(d) for d in self._dimensions}
         if is_grid(self._tune, self._dimensions):
             points = grid(self._dimensions, self._design.points)

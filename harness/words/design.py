@@ -97,8 +97,10 @@ class Design(Word):
 
         Titles, topics, sources and tiers that were not asked for decide nothing.
         """
-        words = {"title": True, "topic": True, "tiers": True, "claim": {"source"}}
-        return content_hash(self.model_dump(mode="json", exclude={"study": words}))
+        tree = self.model_dump(mode="json")
+        study = {k: v for k, v in tree["study"].items() if k not in ("title", "topic", "tiers")}
+        study["claim"] = study["claim"]["says"]
+        return content_hash({**tree, "study": study})
 
 
 class PointResult(Word):

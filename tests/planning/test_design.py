@@ -90,7 +90,7 @@ MEANING = {
     "option": (
         "widths: [16]",
         "width: 16, dept: 2",
-        "study.yaml:3: base.model.dept: unknown key 'dept'. Did you mean 'depth'",
+        "study.yaml:3: base.model.dept: unknown key; did you mean 'depth'?",
     ),
     "section": (
         "train: {epochs: 30}",
@@ -120,7 +120,7 @@ MEANING = {
     "option of another optimizer": (
         "train:",
         "optimizer: {beta1: 0.8}\n  train:",
-        "study.yaml:4: base.optimizer.beta1: unknown key 'beta1'",
+        "study.yaml:4: base.optimizer.beta1: unknown key; allowed: lr, weight_decay",
     ),
     "batch": (
         "{epochs: 30}",

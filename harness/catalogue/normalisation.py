@@ -1,0 +1,39 @@
+"""Normalisation layers that give the same numbers alone and in a stack, bit for bit."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class BatchNorm(nn.Module):
+    """Each feature to mean 0 and variance 1 over the batch, then scaled and shifted (Ioffe and Szegedy 2015).
+
+    y = weight (x - mean) / sqrt(var + eps) + bias over examples in training; over the running mean and
+    variance in evaluation. As `nn.BatchNorm1d` (momentum 0.1, eps 1e-5, unbiased running variance), but
+    of plain means: torch's kernel sums in another order when models are stacked.
+    """
+
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(self, width: int, momentum: float = 0.1, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.momentum, self.eps = momentum, eps
+        self.weight, self.bias = nn.Parameter(torch.ones(width)), nn.Parameter(torch.zeros(width))
+        self.register_buffer("running_mean", torch.zeros(width))
+        self.register_buffer("running_var", torch.ones(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (B, width) -> (B, width)."""
+        mean, var = self.running_mean, self.running_var
+        if self.training:
+            mean = x.mean(0)
+            var = (x - mean).square().mean(0)
+            self._remember(mean.detach(), var.detach(), x.shape[0])
+        return (x - mean) * torch.rsqrt(var + self.eps) * self.weight + self.bias
+
+    def _remember(self, mean: Tensor, var: Tensor, n: int) -> None:
+        unbiased = var * (n / max(1, n - 1))
+        self.running_mean.lerp_(mean, self.momentum)
+        self.running_var.lerp_(unbiased, self.momentum)
