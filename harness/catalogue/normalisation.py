@@ -35,5 +35,5 @@ class BatchNorm(nn.Module):
 
     def _remember(self, mean: Tensor, var: Tensor, n: int) -> None:
         unbiased = var * (n / max(1, n - 1))
-        self.running_mean.lerp_(mean, self.momentum)
-        self.running_var.lerp_(unbiased, self.momentum)
+        self.running_mean.mul_(1 - self.momentum).add_(self.momentum * mean)
+        self.running_var.mul_(1 - self.momentum).add_(self.momentum * unbiased)

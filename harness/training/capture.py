@@ -67,20 +67,28 @@ def _dims(node: fx.Node) -> set[int]:
 def _fuse_bias(graph: fx.Graph) -> None:
     """bias (M, 1, C) + bmm(x, w) as one baddbmm: one pass over the result instead of two."""
     for node in list(graph.nodes):
-        if node.op != "call_function" or node.target is not aten.add.Tensor or len(node.args) != 2:
+        if not _is(node, aten.add.Tensor) or len(node.args) != 2 or node.kwargs:
             continue
         bias, product = node.args
-        if product.op == "call_function" and product.target is aten._unsafe_view.default:
+        if _is(product, aten._unsafe_view.default):
             product = product.args[0]
-        if product.op != "call_function" or product.target is not aten.bmm.default:
-            continue
-        if bias.meta["val"].dim() == 3 and bias.meta["val"].shape[1] == 1:
+        if _is(product, aten.bmm.default) and _is_row(bias):
             with graph.inserting_before(node):
                 fused = graph.call_function(aten.baddbmm.default, (bias, *product.args))
             fused.meta = dict(node.meta)
             node.replace_all_uses_with(fused)
             graph.erase_node(node)
     graph.eliminate_dead_code()
+
+
+def _is(node: Any, target: Any) -> bool:
+    return isinstance(node, fx.Node) and node.op == "call_function" and node.target is target
+
+
+def _is_row(node: Any) -> bool:
+    """Whether a node's value is (M, 1, C)."""
+    value = node.meta.get("val") if isinstance(node, fx.Node) else None
+    return isinstance(value, Tensor) and value.dim() == 3 and value.shape[1] == 1
 
 
 # Elementwise operations that may write into their first argument where nothing else reads it.
