@@ -6,7 +6,6 @@ once: the one place in the project where imports stand in functions.
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +14,7 @@ import typer
 
 from harness import __version__
 from harness.cli import show
-from harness.errors import BadInput, HarnessError
+from harness.errors import HarnessError, RunFailed
 
 app = typer.Typer(
     name="harness",
@@ -29,18 +28,27 @@ data_app = typer.Typer(help="Data sets: what there is, and fetching what is miss
 app.add_typer(data_app, name="data")
 
 Name = Annotated[
-    str, typer.Argument(help="A study's name, or the path of its .yaml file.", show_default=False)
+    str,
+    typer.Argument(metavar="NAME", help="A study's name, or the path of its .yaml file.", show_default=False),
 ]
-Tier = Annotated[str | None, typer.Option(help="A tier of the study, for a bigger machine.")]
-Results = Annotated[Path, typer.Option(envvar="HARNESS_RESULTS", help="Where records are kept.")]
-Reports = Annotated[Path, typer.Option(envvar="HARNESS_REPORTS", help="Where reports are written.")]
+Tier = Annotated[str | None, typer.Option(metavar="TIER", help="A tier of the study, for a bigger machine.")]
+Results = Annotated[
+    Path, typer.Option(metavar="FOLDER", envvar="HARNESS_RESULTS", help="Where records are kept.")
+]
+Reports = Annotated[
+    Path, typer.Option(metavar="FOLDER", envvar="HARNESS_REPORTS", help="Where reports are written.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
-Workers = Annotated[int | None, typer.Option(min=1, help="Worker processes; default: one a core.")]
+Workers = Annotated[
+    int | None, typer.Option(metavar="N", min=1, help="Worker processes; one a core if not given.")
+]
 Replicates = Annotated[
-    int | None, typer.Option(min=1, help="Judge so many replicates instead of the study's.")
+    int | None,
+    typer.Option(metavar="N", min=1, help="Judge this many replicates instead of the study's number."),
 ]
 
 RESULTS, REPORTS = Path("results"), Path("reports")
+INTERRUPTED = 130  # 128 + SIGINT
 
 
 def main() -> None:
@@ -50,11 +58,10 @@ def main() -> None:
     except HarnessError as error:
         show.error(str(error))
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        show.error("interrupted; everything finished is kept. The same command goes on from there.")
-        sys.exit(130)
-    except BrokenPipeError:  # the reader of a pipe has gone, such as `harness list | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except SystemExit as end:
+        if end.code == INTERRUPTED:  # what Typer makes of Ctrl-C
+            show.error("interrupted; everything finished is kept. The same command goes on from there.")
+        raise
 
 
 @app.callback(invoke_without_command=True)
@@ -109,12 +116,19 @@ def plan(
     results: Results = RESULTS,
     as_json: Json = False,
 ) -> None:
-    """What a run would do: arms, trials, stacks, what it can detect, and the minutes it takes."""
-    from harness.cli.running import cores, load_design
+    """What a run would do, detect and cost, before it runs.
+
+    Arms, trials, stacks, the smallest difference the design can detect, and the minutes it takes,
+    from timing a few steps of every program.
+    """
+    from harness.cli.folders import check_writable
+    from harness.cli.running import Asked, cores, load_design
     from harness.running.cost import make_plan
 
-    made = make_plan(load_design(name, tier, replicates), results, workers or cores())
-    show.json(made.model_dump(mode="json")) if as_json else show.plan(made)
+    design = load_design(Asked(name, tier, replicates))
+    check_writable(results, "results")
+    made = make_plan(design, results, workers or cores())
+    show.json(made.model_dump(mode="json")) if as_json else show.plan(design, made)
 
 
 @app.command()
@@ -123,10 +137,15 @@ def run(
     tier: Tier = None,
     replicates: Replicates = None,
     workers: Workers = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda, or auto: cuda where there is one.")] = "auto",
-    stack: Annotated[int, typer.Option(min=1, help="Most trials trained as one stack.")] = 64,
+    device: Annotated[
+        str, typer.Option(metavar="DEVICE", help="cpu, cuda, or auto: cuda where there is a GPU.")
+    ] = "auto",
+    stack: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Most trials trained together as one stack.")
+    ] = 64,
     amend: Annotated[
-        str | None, typer.Option(help="Why the design changed after judging; disclosed.")
+        str | None,
+        typer.Option(metavar="REASON", help="Why the design changed after judging; the report discloses it."),
     ] = None,
     mlflow: Annotated[bool, typer.Option(help="Mirror everything to MLflow.")] = True,
     results: Results = RESULTS,
@@ -134,51 +153,68 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Run a study to its verdict and report. A run that was stopped goes on where it was."""
-    from harness.cli.running import Settings, load_design, run_to_report
+    from harness.cli.running import Asked, Settings, finish_mirror, run_to_report
 
     settings = Settings(results, reports, workers, device, stack, amend, mlflow)
-    verdict = run_to_report(load_design(name, tier, replicates), settings)
+    done = run_to_report(Asked(name, tier, replicates), settings)
     if as_json:
-        show.json(verdict.model_dump(mode="json"))
+        show.json(done.verdict.model_dump(mode="json"))
+    else:
+        show.done(done.verdict, done.paths, None if done.mirror is None else results)
+    show.progress(f"took {done.time_s:.0f} s")
+    if done.mirror is not None:
+        finish_mirror(done.mirror, done.paths.html.parent.name)
 
 
 @app.command()
-def report(name: Name, tier: Tier = None, results: Results = RESULTS, reports: Reports = REPORTS) -> None:
+def report(
+    name: Name,
+    tier: Tier = None,
+    results: Results = RESULTS,
+    reports: Reports = REPORTS,
+    as_json: Json = False,
+) -> None:
     """Rebuild a study's report from its records alone."""
-    from harness.cli.reports import rebuild, stored_name
+    from harness.cli.reports import known_results, rebuild
 
-    verdict, paths = rebuild(stored_name(name, tier), results, reports)
-    show.done(verdict, paths)
+    verdict, paths = rebuild(known_results(name, tier, results), results, reports)
+    show.json(verdict.model_dump(mode="json")) if as_json else show.done(verdict, paths, results)
 
 
 @app.command()
 def sync(name: Name, tier: Tier = None, results: Results = RESULTS, reports: Reports = REPORTS) -> None:
     """Bring MLflow up to date with a study's records."""
-    from harness.cli.reports import stored_name
+    from harness.cli.reports import known_results
     from harness.records.mirror import places
     from harness.records.mirror import sync as synchronise
 
-    where = places(results, stored_name(name, tier), reports_root=reports)
+    where = places(results, known_results(name, tier, results), reports_root=reports)
     done = synchronise(where)
-    show.text(f"MLflow at {where.uri}: {done.created} trials added, {done.skipped} were there already")
+    show.text(f"MLflow at {where.uri}: {done.created:,} trials added, {done.skipped:,} were there already")
     if done.failed:
-        raise HarnessError(f"{done.failed} trials could not be mirrored: {done.error}")
+        raise RunFailed(f"{done.failed:,} trials could not be mirrored: {done.error}")
 
 
 @app.command()
 def ui(
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port, or the next free one.")] = 5000,
+    port: Annotated[
+        int, typer.Option(metavar="PORT", min=1, max=65535, help="The port, or the next free one.")
+    ] = 5000,
     results: Results = RESULTS,
 ) -> None:
     """Serve the MLflow pages of all studies on 127.0.0.1."""
+    from harness.cli.folders import check_writable
     from harness.cli.serving import serve
 
+    check_writable(results, "results")
     serve(results, port)
 
 
 @app.command()
 def schema(
-    write: Annotated[Path | None, typer.Option(help="Write it to this file instead of printing it.")] = None,
+    write: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write it to this file instead of printing it.")
+    ] = None,
 ) -> None:
     """The JSON Schema of study files, for editors."""
     from harness.planning.schema import study_schema
@@ -190,25 +226,38 @@ def schema(
 
 
 @data_app.command("list")
-def data_list() -> None:
+def data_list(as_json: Json = False) -> None:
     """The data sets a study can name, with their options."""
     from harness.catalogue.data import DATASETS
 
-    show.data_sets({name: (entry.description, entry.options) for name, entry in DATASETS.items()})
+    entries = {name: (entry.description, entry.options) for name, entry in DATASETS.items()}
+    if as_json:
+        show.json({n: {"description": d, "options": o.model_json_schema()} for n, (d, o) in entries.items()})
+    else:
+        show.data_sets(entries)
 
 
 @data_app.command("fetch")
 def data_fetch(
-    name: Annotated[str, typer.Argument(help="The data set, such as mnist.", show_default=False)],
-    to: Annotated[Path | None, typer.Option(envvar="HARNESS_DATA", help="The data directory.")] = None,
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="The data set, such as mnist.", show_default=False)
+    ],
+    to: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", envvar="HARNESS_DATA", help="The data folder; ~/.cache/harness if not given."
+        ),
+    ] = None,
 ) -> None:
-    """Download a data set, checked and resumed, into the data directory."""
+    """Download a data set into the data folder, checked; goes on where it stopped."""
     from harness.catalogue.data.fetch import fetch
     from harness.catalogue.data.folder import data_dir
+    from harness.cli.folders import check_writable
 
-    with show.download() as on_progress:
-        paths = fetch(name, to or data_dir(), on_progress=on_progress)
+    folder = to or data_dir()
+    check_writable(folder, "data", "--to")
+    paths = fetch(name, folder, on_progress=show.download())
     show.text("\n".join(str(path) for path in paths))
 
 
-__all__ = ["BadInput", "app", "main"]
+__all__ = ["app", "main"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,24 +13,23 @@ from harness.words.study_file import load_study
 
 
 def listing(results: Path, reports: Path) -> list[dict[str, Any]]:
-    """One row a study: name, title, claim, state and, where there is one, the verdict."""
-    return [_row(path, results, reports) for path in all_studies()]
+    """One row a study, and one a tier of it that has run: name, title, claim, state, verdict."""
+    return [row for path in all_studies() for row in _rows(path, results, reports)]
 
 
-def _row(path: Path, results: Path, reports: Path) -> dict[str, Any]:
+def _rows(path: Path, results: Path, reports: Path) -> Iterator[dict[str, Any]]:
     try:
         study = load_study(path).study
     except HarnessError as error:
-        return {"name": path.stem, "title": "", "claim": "", "state": "broken", "verdict": str(error)}
-    verdict = _verdict(reports / path.stem / "verdict.json")
-    begun = (results / path.stem / "design.json").exists()
-    return {
-        "name": path.stem,
-        "title": study.title,
-        "claim": study.claim.says,
-        "state": "judged" if verdict else "begun" if begun else "new",
-        "verdict": verdict,
-    }
+        yield {"name": path.stem, "title": "", "claim": "", "state": "broken", "verdict": str(error)}
+        return
+    for stored in (path.stem, *(f"{path.stem}-{tier}" for tier in study.tiers)):
+        verdict = _verdict(reports / stored / "verdict.json")
+        begun = (results / stored / "design.json").exists()
+        state = "judged" if verdict else "begun" if begun else "new"
+        if stored == path.stem or state != "new":
+            told = {"name": stored, "title": study.title, "claim": study.claim.says}
+            yield {**told, "state": state, "verdict": verdict}
 
 
 def _verdict(path: Path) -> str:

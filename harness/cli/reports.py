@@ -7,8 +7,10 @@ from pathlib import Path
 
 from harness.analysis.evidence import Evidence, gather
 from harness.analysis.judge import judge_study
-from harness.planning.studies import SUFFIXES
-from harness.records.store import Store
+from harness.cli.folders import check_writable
+from harness.errors import BadInput
+from harness.planning.studies import SUFFIXES, find
+from harness.records.store import Contents, Store
 from harness.reporting.build import ReportPaths, build_report
 from harness.words.verdict import StudyVerdict
 
@@ -19,15 +21,39 @@ def stored_name(name: str, tier: str | None) -> str:
     return f"{stem}-{tier}" if tier else stem
 
 
+def known_results(name: str, tier: str | None, results: Path) -> str:
+    """The folder of the results that the user means, which are there.
+
+    Raises UnknownName where there is no such study either, else BadInput.
+    """
+    stored = stored_name(name, tier)
+    if Store(results, stored, read_only=True).design() is not None:
+        return stored
+    find(name)  # a name nobody has: say which there are
+    raise BadInput(
+        f"there are no results of {stored!r} in {results}: run it first "
+        f"(harness run {name}{f' --tier {tier}' if tier else ''})"
+    )
+
+
 def rebuild(stored: str, results: Path, reports: Path) -> tuple[StudyVerdict, ReportPaths]:
-    """The verdict and the report of a study, from its records."""
-    found = evidence(Store(results, stored, read_only=True))
+    """The verdict and the report of a study, from its records.
+
+    Raises BadInput where judging isn't over: a verdict on the first few replicates would be another test.
+    """
+    check_writable(reports / stored, "reports")
+    held = Store(results, stored, read_only=True).contents()
+    judged = [p.trial for p in held.planned if p.phase == "judge"]
+    missing = sum(trial not in held.records for trial in judged)
+    if held.frozen is None or not judged or missing:
+        so_far = f"{missing} of {len(judged)} judged trials are missing" if judged else "nothing is judged"
+        raise BadInput(f"{stored!r} has no verdict yet: {so_far}. Run it again, it goes on where it was")
+    found = evidence(held)
     verdict = judge_study(found)
     return verdict, build_report(found, verdict, reports / stored)
 
 
-def evidence(store: Store) -> Evidence:
+def evidence(held: Contents) -> Evidence:
     """Everything a store holds, joined."""
-    held = store.contents()
     joined = gather(held.design, held.choices, held.frozen, held.planned, held.records.values())
     return replace(joined, checks=tuple(held.checks), executions=tuple(held.executions))

@@ -3,26 +3,53 @@
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 
+from harness.catalogue.data import data_set
+from harness.catalogue.resolve import options_of
 from harness.cli import show
+from harness.cli.folders import check_writable
 from harness.cli.progress import Watcher
 from harness.cli.reports import rebuild, stored_name
-from harness.errors import BadInput
+from harness.errors import BadInput, RunFailed
 from harness.planning.design import make_design
-from harness.planning.studies import find
+from harness.planning.studies import FOLDER, find
 from harness.records.mirror_process import MirrorProcess
 from harness.records.store import Store
+from harness.reporting.build import ReportPaths
 from harness.running.batch import Bench
-from harness.running.executors import Executor, ThisProcess, WorkerProcesses
+from harness.running.executors import WorkerProcesses
 from harness.running.run import run_study
+from harness.words.config import RunConfig
 from harness.words.design import Design
 from harness.words.study_file import load_study
 from harness.words.verdict import StudyVerdict
+
+MIRROR_WAIT_S = 120.0
+
+
+class Asked(NamedTuple):
+    """A study as the user asks for it."""
+
+    name: str
+    tier: str | None
+    replicates: int | None
+
+    @property
+    def command(self) -> str:
+        """What reproduces the run."""
+        path = find(self.name)
+        if path.parent == FOLDER and self.replicates is None:
+            return f"make study NAME={path.stem}" + (f" TIER={self.tier}" if self.tier else "")
+        words = ["harness", "run", path.stem if path.parent == FOLDER else str(path)]
+        words += ["--tier", self.tier] if self.tier else []
+        words += ["--replicates", str(self.replicates)] if self.replicates else []
+        return shlex.join(words)
 
 
 class Settings(NamedTuple):
@@ -37,70 +64,113 @@ class Settings(NamedTuple):
     mlflow: bool
 
 
-def load_design(name: str, tier: str | None, replicates: int | None) -> Design:
-    """The design of a study named by the user."""
-    return make_design(load_study(find(name)), tier, replicates)
+class Outcome(NamedTuple):
+    """What a run came to."""
+
+    verdict: StudyVerdict
+    paths: ReportPaths
+    mirror: MirrorProcess | None
+    time_s: float
 
 
-def run_to_report(design: Design, settings: Settings) -> StudyVerdict:
-    """Run, judge and report, saying on stderr how it goes on."""
+def load_design(asked: Asked) -> Design:
+    """The design of a study named by the user. Raises BadInput, also where its data aren't there."""
+    design = make_design(load_study(find(asked.name)), asked.tier, asked.replicates)
+    for arm in design.arms:
+        config = RunConfig.model_validate(arm.config)
+        data_set(config.data.name).content(options_of(config, "data"))
+    return design
+
+
+def run_to_report(asked: Asked, settings: Settings) -> Outcome:
+    """Run, judge and report, saying on stderr how it goes on.
+
+    Everything that can be wrong with what was asked is found before the first file is written.
+    """
     started = time.perf_counter()
+    design, device = load_design(asked), device_of(settings.device)
     stored = stored_name(design.name, design.tier)
+    check_writable(settings.results, "results")
+    check_writable(settings.reports / stored, "reports")
     with Store(settings.results, stored) as store:
-        store.lock()
-        store.start_execution(command=_command(design), device=_device(settings.device))
+        _lock(store)
+        store.start_execution(command=asked.command, device=device)
         mirror = _start_mirror(settings, stored)
-        status = "interrupted"
+        status = "failed"
         try:
-            _run(design, settings, store)
+            _run(design, settings, store, device)
             verdict, paths = rebuild(stored, settings.results, settings.reports)
             status = "done"
+        except KeyboardInterrupt:
+            status = "interrupted"
+            raise
         finally:
             store.end_execution(status=status, time_s=round(time.perf_counter() - started, 1))
             if mirror is not None:
                 mirror.finish()
-    show.done(verdict, paths, time.perf_counter() - started)
-    if mirror is not None:
-        show.mirror(mirror, stored)
-    return verdict
+    return Outcome(verdict, paths, mirror, time.perf_counter() - started)
 
 
-def _run(design: Design, settings: Settings, store: Store) -> None:
-    device = _device(settings.device)
-    executor = _executor(settings.workers, device)
-    with Watcher() as watcher:
-        bench = Bench(
-            store=store,
-            executor=executor,
-            observer=watcher,
-            cache_dir=settings.results.absolute() / ".cache",
-            device=device,
-            largest_stack=settings.stack,
-        )
-        try:
-            run_study(design, bench, settings.amend)
-        finally:
-            executor.close()
+def finish_mirror(mirror: MirrorProcess, stored: str) -> None:
+    """Wait for the mirror, which has the rest to itself now; say so where it could not finish."""
+    show.progress("MLflow is being brought up to date ...", end="")
+    try:
+        whole = mirror.stop(MIRROR_WAIT_S)
+    except KeyboardInterrupt:  # the study is done, and the mirror goes on without us
+        show.progress(" goes on in the background")
+        return
+    state = mirror.state()
+    if whole and not state.error:
+        show.progress(f" {state.mirrored:,} trials are there")
+    else:
+        show.progress("")
+        show.warn(f"MLflow lacks some trials ({state.error or 'it took too long'}): harness sync {stored}")
 
 
-def _device(wanted: str) -> str:
+def device_of(wanted: str) -> str:
+    """The device to train on. Raises BadInput for one that isn't there."""
+    there = torch.cuda.is_available()
     if wanted == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if wanted not in ("cpu", "cuda") or (wanted == "cuda" and not torch.cuda.is_available()):
-        there = "cpu, cuda" if torch.cuda.is_available() else "cpu (torch sees no GPU here)"
-        raise BadInput(f"unknown device {wanted!r}; allowed: auto, {there}")
-    return wanted
-
-
-def _executor(workers: int | None, device: str) -> Executor:
-    """One process a core on a CPU, one on a GPU; this process where one is asked for."""
-    wanted = workers or (1 if device == "cuda" else cores())
-    return ThisProcess() if wanted == 1 else WorkerProcesses(wanted)
+        return "cuda" if there else "cpu"
+    if wanted == "cpu" or (wanted == "cuda" and there):
+        return wanted
+    what = (
+        "the device 'cuda' isn't there: torch sees no GPU"
+        if wanted == "cuda"
+        else f"unknown device {wanted!r}"
+    )
+    raise BadInput(f"{what}; allowed: auto, cpu{', cuda' if there else ''}")
 
 
 def cores() -> int:
     """Cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _run(design: Design, settings: Settings, store: Store, device: str) -> None:
+    # Worker processes even where there is one: Ctrl-C is heard at once, every stack is kept as it
+    # ends, and each trains with the one thread that makes results the same anywhere.
+    executor = WorkerProcesses(settings.workers or (1 if device == "cuda" else cores()))
+    try:
+        with Watcher() as watcher:
+            bench = Bench(
+                store=store,
+                executor=executor,
+                observer=watcher,
+                cache_dir=settings.results.absolute() / ".cache",
+                device=device,
+                largest_stack=settings.stack,
+            )
+            run_study(design, bench, settings.amend)
+    finally:
+        executor.close()
+
+
+def _lock(store: Store) -> None:
+    try:
+        store.lock()
+    except RunFailed as error:  # nothing has run yet: what was asked can't be done now
+        raise BadInput(str(error)) from None
 
 
 def _start_mirror(settings: Settings, stored: str) -> MirrorProcess | None:
@@ -109,8 +179,3 @@ def _start_mirror(settings: Settings, stored: str) -> MirrorProcess | None:
     mirror = MirrorProcess(settings.results, stored, settings.reports)
     mirror.start()
     return mirror
-
-
-def _command(design: Design) -> str:
-    tier = f" TIER={design.tier}" if design.tier else ""
-    return f"make study NAME={design.name}{tier}"

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json as json_module
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import math
+import sys
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
+from harness.errors import BadInput
+
 if TYPE_CHECKING:
-    from harness.records.mirror_process import MirrorProcess
     from harness.reporting.build import ReportPaths
     from harness.running.cost import Plan
+    from harness.words.design import Design
     from harness.words.verdict import StudyVerdict
 
 
@@ -23,8 +27,13 @@ def text(line: str) -> None:
 
 
 def json(value: Any) -> None:
-    """Print JSON to stdout; NaN becomes null."""
-    typer.echo(json_module.dumps(value, indent=2, default=str))
+    """Print JSON to stdout; it has no NaN, so such a number becomes null."""
+    typer.echo(json_module.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def progress(line: str, end: str = "\n") -> None:
+    """Print to stderr how it goes on."""
+    typer.echo(line + end, err=True, nl=False)
 
 
 def error(line: str) -> None:
@@ -39,8 +48,13 @@ def warn(line: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON to a file and say so."""
-    path.write_text(json_module.dumps(value, indent=2) + "\n", encoding="utf-8")
+    """Write JSON to a file and say so. Raises BadInput where it can't be written."""
+    try:
+        path.write_text(json_module.dumps(value, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise BadInput(
+            f"can't write {path}: {error.strerror}; name a file in a folder that is there"
+        ) from None
     text(f"wrote {path}")
 
 
@@ -73,53 +87,71 @@ def data_sets(entries: Mapping[str, tuple[str, Any]]) -> None:
             text(f"    data.{option}  ({default})  {field.description or ''}".rstrip())
 
 
-def plan(made: Plan) -> None:
-    """The plan in words."""
-    table(
-        ["arm", "parameters", "steps", "tuned", "tuning trials", "judged"],
-        [
-            [a.arm, f"{a.n_parameters:,}", f"{a.steps:,}", a.tuned, a.tuning_trials, a.judged]
-            for a in made.arms
-        ],
-    )
-    text(f"\n{made.trials:,} trials, {made.kept:,} of them there already")
-    table(
-        ["stacks", "trials each", "ms a step and model"],
-        [[s.count, s.size, f"{s.ms:.3f}"] for s in made.stacks],
-    )
-    text(f"\nabout {made.minutes:.1f} minutes with {made.workers} workers, measured on a few steps")
+def plan(design: Design, made: Plan) -> None:
+    """The plan in words; arms and stacks that are alike share a row."""
+    text(design.study.title or design.name)
+    text(f"{design.study.claim.says}\n")
+    like: dict[tuple[str, ...], list[str]] = {}
+    for arm in made.arms:
+        row = (f"{arm.n_parameters:,}", f"{arm.steps:,}", arm.tuned, str(arm.tuning_trials), str(arm.judged))
+        like.setdefault(row, []).append(arm.arm)
+    header = ["arms", "parameters", "steps a trial", "tuned", "tuning trials", "judged trials"]
+    table(header, [[len(arms), *row] for row, arms in like.items()])
+    for arms in like.values():
+        paragraph(f"{len(arms)} arms: {', '.join(arms)}")
+    text("")
+    sizes = sorted({s.size for s in made.stacks}, reverse=True)
+    table(["stacks", "trials each", "ms a step and trial"], [_stacks(made, size) for size in sizes])
+    kept = f", {made.kept:,} of them done already" if made.kept else ""
+    workers = f"{made.workers} worker{'s' if made.workers > 1 else ''}"
+    text(f"\n{made.trials:,} trials in all{kept}: about {minutes(made.minutes)} with {workers}")
+    text("\nThe smallest difference it can detect:")
     for line in made.detectable:
-        text(line)
+        paragraph(line)
 
 
-def done(verdict: StudyVerdict, paths: ReportPaths, time_s: float | None = None) -> None:
-    """The verdict in one sentence, and where report and pages are."""
+def _stacks(made: Plan, size: int) -> list[object]:
+    alike = [s for s in made.stacks if s.size == size]
+    low, high = (f"{limit(s.ms for s in alike):.2g}" for limit in (min, max))
+    return [sum(s.count for s in alike), size, low if low == high else f"{low} to {high}"]
+
+
+def minutes(value: float) -> str:
+    """A length of time in minutes, as people say it."""
+    if value < 1.5:
+        return f"{60 * value:.0f} seconds"
+    return f"{value:.0f} minutes" if value < 90 else f"{value / 60:.1f} hours"
+
+
+def done(verdict: StudyVerdict, paths: ReportPaths, mirrored: Path | None) -> None:
+    """The verdict in one sentence, where the report is, and how MLflow's pages of `mirrored` open."""
     text(f"\n{verdict.headline}\n")
     text(f"report  {paths.html}")
     text(f"        {paths.pdf}")
-    text("runs    make ui")
-    if time_s is not None:
-        typer.echo(f"took {time_s:.0f} s", err=True)
+    if mirrored is not None:
+        text(f"UI      {'make ui' if mirrored == Path('results') else f'harness ui --results {mirrored}'}")
 
 
-def mirror(process: MirrorProcess, stored: str) -> None:
-    """Wait for the mirror, which only reads what is kept; say so where it could not finish."""
-    typer.echo("MLflow is being brought up to date ...", err=True, nl=False)
-    whole = process.stop(timeout_s=120)
-    state = process.state()
-    if whole and not state.error:
-        typer.echo(f" {state.mirrored} trials", err=True)
-    else:
-        typer.echo("", err=True)
-        warn(f"MLflow lacks some trials ({state.error or 'it took too long'}): run `harness sync {stored}`")
-
-
-@contextmanager
-def download() -> Iterator[Callable[[str, int, int | None], None]]:
-    """A line a file with the share that is there."""
+def download() -> Callable[[str, int, int | None], None]:
+    """What draws a download: the share that is there on a terminal, else a line a file."""
+    terminal = sys.stderr.isatty()
 
     def on_progress(file: str, got: int, total: int | None) -> None:
         share = f"{100 * got / total:3.0f} %" if total else f"{got:,} bytes"
-        typer.echo(f"\r{file}  {share}", err=True, nl=got == total)
+        if terminal or got == total:
+            progress(f"{chr(13) if terminal else ''}{file}  {share}", end="\n" if got == total else "")
 
-    yield on_progress
+    return on_progress
+
+
+def paragraph(line: str) -> None:
+    """Print to stdout, indented and wrapped at 96 columns."""
+    text(textwrap.fill(line, 96, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(k): _finite(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
