@@ -1,4 +1,4 @@
-"""How metrics are computed: outputs (B, C) and targets -> (B,) values whose mean is the metric.
+"""How metrics are computed: outputs (..., C) and targets -> (...) values whose mean is the metric.
 
 Their names, directions and scales stand in `words.metrics`.
 """

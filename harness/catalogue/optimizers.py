@@ -1,7 +1,8 @@
 """Optimizers as pure pairs `init(params)`, `update(grads, state, params, hyperparameters)`.
 
 Every rule here is elementwise, so one function serves one model and a stack: parameters, gradients
-and state are flat, (..., P), and hyperparameters broadcast against them, (..., 1) in float64.
+and state are flat, (..., P), and hyperparameters broadcast against them, (..., 1) in float64. A
+weight decay that is 0 for every member is left out of them.
 Coefficients are computed in float64 and rounded once, as torch.optim does with Python floats; each
 rule agrees with torch.optim step for step. `step` counts updates from 1 and is shared by a stack.
 
@@ -91,18 +92,21 @@ class AdamwOptions(AdamOptions):
 
 
 def _penalised(grads: Tensor, params: Tensor, h: Hyper) -> Tensor:
-    return grads + h["weight_decay"].to(grads.dtype) * params
+    """The gradient plus the L2 penalty's, where any member has one."""
+    decay = h.get("weight_decay")
+    return grads if decay is None else torch.addcmul(grads, decay.to(grads.dtype), params)
 
 
 def sgd(grads: Tensor, state: State, params: Tensor, h: Hyper, _step: int) -> tuple[Tensor, State]:
     """Step theta <- theta - lr g (Robbins and Monro 1951)."""
-    return params - h["lr"].to(grads.dtype) * _penalised(grads, params, h), state
+    return _moved(params, h["lr"], _penalised(grads, params, h)), state
 
 
 def momentum(grads: Tensor, state: State, params: Tensor, h: Hyper, _step: int) -> tuple[Tensor, State]:
     """Velocity v <- mu v + g, then theta <- theta - lr v (Polyak 1964)."""
-    velocity = h["momentum"].to(grads.dtype) * state[0] + _penalised(grads, params, h)
-    return params - h["lr"].to(grads.dtype) * velocity, (velocity,)
+    penalised = _penalised(grads, params, h)
+    velocity = torch.addcmul(penalised, h["momentum"].to(grads.dtype), state[0])
+    return _moved(params, h["lr"], velocity), (velocity,)
 
 
 def nag(grads: Tensor, state: State, params: Tensor, h: Hyper, _step: int) -> tuple[Tensor, State]:
@@ -112,16 +116,16 @@ def nag(grads: Tensor, state: State, params: Tensor, h: Hyper, _step: int) -> tu
     is taken there; at theta it would be plain momentum (Nesterov 1983; Sutskever et al. 2013).
     """
     mu, penalised = h["momentum"].to(grads.dtype), _penalised(grads, params, h)
-    velocity = mu * state[0] + penalised
-    return params - h["lr"].to(grads.dtype) * (penalised + mu * velocity), (velocity,)
+    velocity = torch.addcmul(penalised, mu, state[0])
+    return _moved(params, h["lr"], torch.addcmul(penalised, mu, velocity)), (velocity,)
 
 
 def adagrad(grads: Tensor, state: State, params: Tensor, h: Hyper, _step: int) -> tuple[Tensor, State]:
     """Sum G <- G + g^2, then theta <- theta - lr g / (sqrt(G) + eps) (Duchi et al. 2011)."""
     penalised = _penalised(grads, params, h)
-    total = state[0] + penalised.square()
-    root = total.sqrt() + h["eps"].to(grads.dtype)
-    return params - h["lr"].to(grads.dtype) * (penalised / root), (total,)
+    total = torch.addcmul(state[0], penalised, penalised)
+    root = total.sqrt().add_(h["eps"].to(grads.dtype))
+    return _divided_step(params, h["lr"], penalised, root), (total,)
 
 
 def rmsprop(grads: Tensor, state: State, params: Tensor, h: Hyper, _step: int) -> tuple[Tensor, State]:
@@ -129,20 +133,31 @@ def rmsprop(grads: Tensor, state: State, params: Tensor, h: Hyper, _step: int) -
 
     (Tieleman and Hinton 2012.)
     """
-    dtype, penalised = grads.dtype, _penalised(grads, params, h)
-    mean_square = h["alpha"].to(dtype) * state[0] + (1 - h["alpha"]).to(dtype) * penalised.square()
-    root = mean_square.sqrt() + h["eps"].to(dtype)
-    return params - h["lr"].to(dtype) * (penalised / root), (mean_square,)
+    penalised = _penalised(grads, params, h)
+    mean_square = torch.lerp(state[0], penalised.square(), (1 - h["alpha"]).to(grads.dtype))
+    root = mean_square.sqrt().add_(h["eps"].to(grads.dtype))
+    return _divided_step(params, h["lr"], penalised, root), (mean_square,)
+
+
+def _moved(params: Tensor, rate: Tensor, direction: Tensor) -> Tensor:
+    """Return params - rate direction, in one pass."""
+    return torch.addcmul(params, rate.to(params.dtype), direction, value=-1)
+
+
+def _divided_step(params: Tensor, rate: Tensor, numerator: Tensor, denominator: Tensor) -> Tensor:
+    """Return params - rate numerator / denominator."""
+    return torch.addcdiv(params, numerator * rate.to(params.dtype), denominator, value=-1)
 
 
 def _adam_step(grads: Tensor, state: State, params: Tensor, h: Hyper, step: int) -> tuple[Tensor, State]:
-    dtype = grads.dtype
-    beta1, beta2 = h["beta1"], h["beta2"]
+    """One Adam step. lr m^ / (sqrt(v^) + eps) = lr c / (1-b1^t) m / (sqrt(v) + c eps), c^2 = 1-b2^t."""
+    dtype, beta1, beta2 = grads.dtype, h["beta1"], h["beta2"]
     mean = torch.lerp(state[0], grads, (1 - beta1).to(dtype))
-    mean_square = beta2.to(dtype) * state[1] + (1 - beta2).to(dtype) * grads.square()
-    size = (h["lr"] / (1 - beta1**step)).to(dtype)
-    root = mean_square.sqrt() / (1 - beta2**step).sqrt().to(dtype) + h["eps"].to(dtype)
-    return params - size * (mean / root), (mean, mean_square)
+    mean_square = torch.lerp(state[1], grads.square(), (1 - beta2).to(dtype))
+    correction = (1 - beta2**step).sqrt()
+    root = mean_square.sqrt().add_((h["eps"] * correction).to(dtype))
+    rate = h["lr"] * correction / (1 - beta1**step)
+    return _divided_step(params, rate, mean, root), (mean, mean_square)
 
 
 def adam(grads: Tensor, state: State, params: Tensor, h: Hyper, step: int) -> tuple[Tensor, State]:
@@ -155,7 +170,8 @@ def adam(grads: Tensor, state: State, params: Tensor, h: Hyper, step: int) -> tu
 
 def adamw(grads: Tensor, state: State, params: Tensor, h: Hyper, step: int) -> tuple[Tensor, State]:
     """Adam with decoupled weight decay: theta <- (1 - lr wd) theta first (Loshchilov and Hutter 2019)."""
-    shrunk = params * (1 - h["lr"] * h["weight_decay"]).to(params.dtype)
+    decay = h.get("weight_decay")
+    shrunk = params if decay is None else params * (1 - h["lr"] * decay).to(params.dtype)
     return _adam_step(grads, state, shrunk, h, step)
 
 

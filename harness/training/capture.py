@@ -1,32 +1,128 @@
 """A stacked function as a flat list of tensor operations: the same arithmetic without vmap's bookkeeping.
 
 `vmap` and `grad` walk Python and wrap tensors at every call, which costs more than the arithmetic of
-a small network. Traced once at fixed shapes, the step is a graph of ATen operations that is tidied
-and then called directly: bit for bit the same results (a test holds it to that).
+a small network. Recorded once at fixed shapes, the step is a graph of ATen operations that is tidied
+and then called directly: bit for bit the same results (a test holds it to that). torch's own tracer,
+`make_fx`, gives the same graph but takes two seconds to import.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, fx
-from torch.fx.experimental.proxy_tensor import make_fx
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 
 aten = torch.ops.aten
 
-SAME_SHAPE = (aten.expand.default, aten.view.default, aten._unsafe_view.default)
-
 
 def captured(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Callable[..., Any]:
-    """The function as a tidied graph, for arguments of exactly these shapes (and no others)."""
-    graph = make_fx(function)(*arguments)
-    _drop_identities(graph.graph)
-    _fuse_bias(graph.graph)
-    _reuse_memory(graph.graph)
-    graph.recompile()
-    return graph
+    """The function as a tidied graph, for arguments of exactly these shapes (and no others).
+
+    The function must be pure but for writing into its arguments, and its operations must not depend
+    on values. It is run once, on copies.
+    """
+    recorder = Recorder()
+    leaves, structure = tree_flatten(arguments)
+    inputs = [recorder.input(leaf.clone()) for leaf in leaves]
+    with recorder:
+        result = function(*tree_unflatten(inputs, structure))
+    results, result_structure = tree_flatten(result)
+    graph = recorder.graph
+    graph.output([recorder.node(value) for value in results])
+    for tidy in (_drop_identities, _fuse_bias, _reuse_memory):
+        tidy(graph)
+    run = fx.GraphModule(recorder.constants, graph).forward
+
+    def call(*given: Any) -> Any:
+        return tree_unflatten(run(*tree_flatten(given)[0]), result_structure)
+
+    return call
+
+
+def by_shape(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, captured anew for every shape of its arguments (some 20 ms each)."""
+    known: dict[tuple[torch.Size, ...], Callable[..., Any]] = {}
+
+    def call(*arguments: Any) -> Any:
+        shapes = tuple(leaf.shape for leaf in tree_flatten(arguments)[0])
+        if shapes not in known:
+            known[shapes] = captured(function, arguments)
+        return known[shapes](*arguments)
+
+    return call
+
+
+class Facts(NamedTuple):
+    """What the tidying needs to know of a value."""
+
+    shape: torch.Size
+    stride: tuple[int, ...]
+
+
+class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Writes every ATen operation that runs, below vmap and autograd, into a graph."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.graph = fx.Graph()
+        self.constants = torch.nn.Module()
+        self._nodes: dict[int, fx.Node] = {}
+        self._alive: list[Tensor] = []  # so that no id is used twice
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Never compiled: keeps torch from importing its compiler (1.5 s) to wrap this class."""
+        return False
+
+    def input(self, value: Tensor) -> Tensor:
+        """Make the tensor an argument of the graph."""
+        self._bind(value, self.graph.placeholder(f"input_{len(self._alive)}"))
+        return value
+
+    def node(self, value: Any) -> Any:
+        """The node of a tensor; a tensor from elsewhere becomes a constant, anything else stays."""
+        if not isinstance(value, Tensor):
+            return value
+        if id(value) not in self._nodes:
+            name = f"constant_{len(self._alive)}"
+            self.constants.register_buffer(name, value)
+            self._bind(value, self.graph.get_attr(name))
+        return self._nodes[id(value)]
+
+    def __torch_dispatch__(
+        self, func: Any, types: Sequence[type], args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Run the operation and note it."""
+        result = func(*args, **(kwargs or {}))
+        node = self.graph.call_function(func, tree_map(self.node, args), tree_map(self.node, kwargs or {}))
+        if isinstance(result, Tensor):
+            self._bind(result, node)
+        else:
+            for index, part in enumerate(result):
+                self._bind(part, self.graph.call_function(_part, (node, index)))
+        return result
+
+    def _bind(self, value: Tensor, node: fx.Node) -> None:
+        node.meta["val"] = Facts(value.shape, value.stride())
+        self._nodes[id(value)] = node
+        self._alive.append(value)
+
+
+def _part(values: Sequence[Tensor], index: int) -> Tensor:
+    return values[index]
+
+
+SAME_SHAPE = (
+    aten.expand.default,
+    aten.view.default,
+    aten._unsafe_view.default,
+    aten.alias.default,
+    aten.detach.default,
+)
 
 
 def _drop_identities(graph: fx.Graph) -> None:
@@ -45,7 +141,7 @@ def _same_as(node: fx.Node) -> fx.Node | None:
         return None
     source = node.args[0]
     if node.target in SAME_SHAPE:
-        return source if _layout(node) == _layout(source) else None
+        return source if node.meta.get("val") == source.meta.get("val") else None
     if node.target is aten.mul.Scalar:
         return source if node.args[1] == 1 else None
     if node.target is aten.transpose.int and source.target is aten.transpose.int:
@@ -54,13 +150,8 @@ def _same_as(node: fx.Node) -> fx.Node | None:
     return None
 
 
-def _layout(node: fx.Node) -> tuple[Any, ...] | None:
-    value = node.meta.get("val")
-    return (value.shape, value.stride()) if isinstance(value, Tensor) else (node,)
-
-
 def _dims(node: fx.Node) -> set[int]:
-    rank = node.meta["val"].dim()
+    rank = len(node.meta["val"].shape)
     return {int(d) % rank for d in node.args[1:]}  # type: ignore[arg-type]
 
 
@@ -88,7 +179,7 @@ def _is(node: Any, target: Any) -> bool:
 def _is_row(node: Any) -> bool:
     """Whether a node's value is (M, 1, C)."""
     value = node.meta.get("val") if isinstance(node, fx.Node) else None
-    return isinstance(value, Tensor) and value.dim() == 3 and value.shape[1] == 1
+    return isinstance(value, Facts) and len(value.shape) == 3 and value.shape[1] == 1
 
 
 # Elementwise operations that may write into their first argument where nothing else reads it.
@@ -98,14 +189,26 @@ IN_PLACE = {
     aten.sigmoid.default: aten.sigmoid_.default,
     aten.neg.default: aten.neg_.default,
 }
+INTO_GRADIENT = {
+    aten.threshold_backward.default: aten.threshold_backward.grad_input,
+    aten.tanh_backward.default: aten.tanh_backward.grad_input,
+    aten.sigmoid_backward.default: aten.sigmoid_backward.grad_input,
+}
 FRESH = (aten.baddbmm.default, aten.bmm.default, aten.add.Tensor, aten.mul.Tensor)
 
 
 def _reuse_memory(graph: fx.Graph) -> None:
-    """Let elementwise operations overwrite a fresh input that they alone read."""
+    """Let elementwise operations overwrite a fresh first argument that they alone read."""
     for node in graph.nodes:
-        if node.op != "call_function" or node.target not in IN_PLACE:
+        if node.op != "call_function" or not node.args or not _only_reader(node, node.args[0]):
             continue
-        source = node.args[0]
-        if source.op == "call_function" and source.target in FRESH and len(source.users) == 1:
+        if node.target in IN_PLACE:
             node.target = IN_PLACE[node.target]
+        elif node.target in INTO_GRADIENT:
+            node.target = INTO_GRADIENT[node.target]
+            node.kwargs = {"grad_input": node.args[0]}
+
+
+def _only_reader(node: fx.Node, source: Any) -> bool:
+    fresh = isinstance(source, fx.Node) and source.op == "call_function" and source.target in FRESH
+    return fresh and set(source.users) == {node}

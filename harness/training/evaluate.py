@@ -11,7 +11,8 @@ from harness.catalogue.metrics import PerExample
 from harness.training.members import Split, StackData
 from harness.training.program import Buffers, Program
 
-CHUNK_ELEMENTS = 4_000_000  # inputs held at once while evaluating: bounds memory, not results
+# Examples evaluated at once, whatever the stack: sums must not depend on it. Small enough for caches.
+CHUNK = 250
 
 
 def evaluate(
@@ -26,10 +27,9 @@ def evaluate(
         return {}
     params, buffers = state
     totals = {name: torch.zeros(len(params), dtype=torch.float64, device=params.device) for name in metrics}
-    per_example = len(params) * split.x[0, 0].numel()
     with torch.no_grad():
-        for x, y in data.chunks(split, max(1, CHUNK_ELEMENTS // per_example)):
+        for x, y in data.chunks(split, CHUNK):
             outputs = program.outputs(params, buffers, x)
             for name, metric in metrics.items():
-                totals[name] += torch.vmap(metric)(outputs, y).sum(1, dtype=torch.float64)
+                totals[name] += metric(outputs, y).sum(1, dtype=torch.float64)
     return {name: total / len(split) for name, total in totals.items()}

@@ -76,14 +76,14 @@ def _stacked(arrays: Sequence[Any], dtype: torch.dtype, device: torch.device) ->
 
 
 def hyperparameters(trials: Sequence[Trial], device: torch.device) -> dict[str, Tensor]:
-    """Every number of the optimizer as (M, 1) float64."""
+    """Every number of the optimizer as (M, 1) float64; a weight decay of 0 throughout is left out."""
     sections = [trial.config["optimizer"] for trial in trials]
     names = OPTIMIZERS[sections[0]["name"]].options.model_fields
+    values = {name: [float(section[name]) for section in sections] for name in names}
     return {
-        name: torch.tensor([float(s[name]) for s in sections], dtype=torch.float64, device=device).unsqueeze(
-            1
-        )
-        for name in names
+        name: torch.tensor(numbers, dtype=torch.float64, device=device).unsqueeze(1)
+        for name, numbers in values.items()
+        if name != "weight_decay" or any(numbers)
     }
 
 

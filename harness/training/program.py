@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, grad_and_value, vmap
+from torch.func import functional_call, vmap
 
 from harness.catalogue.dropout import Dropout
+from harness.training.capture import by_shape
 
 Buffers = dict[str, Tensor]
 PerExample = Callable[[Tensor, Tensor], Tensor]
@@ -68,15 +69,18 @@ def make_program(module: nn.Module, loss: PerExample) -> Program:
         result: Tensor = functional_call(module, {**layout.unflatten(flat), **buffers}, (x,))
         return result
 
-    stacked_gradient = vmap(grad_and_value(loss_of, has_aux=True))
-    stacked_outputs = vmap(outputs_of)
+    stacked_loss, stacked_outputs = vmap(loss_of), vmap(outputs_of)
 
     def gradient(
         params: Tensor, buffers: Buffers, x: Tensor, y: Tensor
     ) -> tuple[Tensor, tuple[Tensor, Buffers]]:
         module.train()
-        result: tuple[Tensor, tuple[Tensor, Buffers]] = stacked_gradient(params, buffers, x, y)
-        return result
+        with torch.enable_grad():
+            leaf = params.detach().requires_grad_()
+            losses, buffers = stacked_loss(leaf, buffers, x, y)
+            # A model's loss depends on its own row alone, so the sum's gradient holds each model's.
+            (grads,) = torch.autograd.grad(losses.sum(), leaf)
+        return grads, (losses.detach(), buffers)
 
     def outputs(params: Tensor, buffers: Buffers, x: Tensor) -> Tensor:
         module.eval()
@@ -84,4 +88,4 @@ def make_program(module: nn.Module, loss: PerExample) -> Program:
         return result
 
     dropouts = tuple(name for name, part in module.named_modules() if isinstance(part, Dropout))
-    return Program(module, layout, gradient, outputs, dropouts)
+    return Program(module, layout, by_shape(gradient), by_shape(outputs), dropouts)

@@ -26,7 +26,6 @@ from harness.catalogue.metrics import (
 from harness.catalogue.optimizers import OPTIMIZERS, State
 from harness.catalogue.resolve import options_of
 from harness.catalogue.schedules import SCHEDULES
-from harness.training.capture import captured
 from harness.training.evaluate import evaluate
 from harness.training.members import (
     StackData,
@@ -44,7 +43,6 @@ from harness.words.record import Provenance, Record, Status
 
 Report = Callable[[float], None]
 
-CAPTURE_FROM = 300  # steps a trial from which tracing the step (0.3 s) pays
 DIVERGED_AT = 10.0  # times the initial training loss (method.md, section 8)
 
 
@@ -89,8 +87,6 @@ def train(
     with _one_thread(), torch.no_grad():
         run = start(stack, splits, torch.device(device))
         total, evaluations = plan_steps(stack.config, len(run.data.splits["train"]))
-        if total >= CAPTURE_FROM:
-            capture_step(run)
         advance(run, total, evaluations, report)
         final = _final_metrics(run)
     yield from _records(run, final, time.perf_counter() - started, device)
@@ -136,16 +132,6 @@ def advance(run: Run, total: int, evaluations: Sequence[int], report: Report) ->
             report(step / total)
         if step < total:
             train_step(run, step, next(orders))
-
-
-def capture_step(run: Run) -> None:
-    """Replace the stack's gradient by its captured graph; the results stay the same bit for bit."""
-    n_train = len(run.data.splits["train"])
-    index = torch.zeros((len(run.stack.trials), batch_size_of(run.stack.config, n_train)), dtype=torch.int64)
-    x, y = run.data.batch(index.to(run.params.device))
-    buffers = {name: buffer.clone() for name, buffer in run.buffers.items()}
-    gradient = captured(run.program.gradient, (run.params, buffers, x, y))
-    run.program = run.program._replace(gradient=gradient)
 
 
 def train_step(run: Run, step: int, index: Tensor) -> None:
