@@ -76,20 +76,34 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def extended(
-    dimensions: Sequence[Dimension], winner: Mapping[str, Any], points: int, valid: Callable[[Point], bool]
-) -> tuple[list[Dimension], list[Point]]:
-    """Two points beyond each edge the winner lies on, spaced as the design is, and the wider dimensions.
+def spacings(dimensions: Sequence[Dimension], points: int) -> dict[str, float]:
+    """The distance between neighbours of the declared design, by path; in logs where the scale is one."""
+    per_axis = points if len(dimensions) == 1 else max(3, round(points ** (1 / max(1, len(dimensions)))))
+    return {
+        d.path: (_scale(d, d.high) - _scale(d, d.low)) / max(1, per_axis - 1)
+        for d in dimensions
+        if d.values is None
+    }
 
-    Points that `valid` refuses (a rate of 1, a negative decay) are left out: where the range ends
-    by nature there is nothing to extend. Listed values are never extended.
+
+def extended(
+    dimensions: Sequence[Dimension],
+    winner: Mapping[str, Any],
+    spacing: Mapping[str, float],
+    valid: Callable[[Point], bool],
+) -> tuple[list[Dimension], list[Point]]:
+    """Two points beyond each edge the winner lies on, and the wider dimensions.
+
+    `spacing` is that of the declared design (`spacings`), so that a second extension goes on as the
+    first did. Points that `valid` refuses (a rate of 1, a negative decay) are left out: where the
+    range ends by nature there is nothing to extend. Listed values are never extended.
     """
     on_edge = edges(dimensions, winner)
     wider, new = list(dimensions), []
     for i, d in enumerate(dimensions):
         if d.path not in on_edge or d.values is not None:
             continue
-        beyond = [{**winner, d.path: v} for v in _beyond(d, on_edge[d.path], points, len(dimensions))]
+        beyond = [{**winner, d.path: v} for v in _beyond(d, on_edge[d.path], spacing[d.path])]
         kept = [p for p in beyond if valid(p)]
         new += kept
         ends = [p[d.path] for p in kept] + [d.low, d.high]
@@ -97,11 +111,9 @@ def extended(
     return wider, new
 
 
-def _beyond(dimension: Dimension, side: int, points: int, n_dimensions: int) -> list[Any]:
-    per_axis = points if n_dimensions == 1 else max(3, round(points ** (1 / n_dimensions)))
-    low, high = _scale(dimension, dimension.low), _scale(dimension, dimension.high)
-    spacing = (high - low) / (per_axis - 1)
-    scaled = [(high if side > 0 else low) + side * spacing * k for k in (1, 2)]
+def _beyond(dimension: Dimension, side: int, spacing: float) -> list[Any]:
+    end = _scale(dimension, dimension.high if side > 0 else dimension.low)
+    scaled = [end + side * spacing * k for k in (1, 2)]
     values = [float(f"{math.exp(v) if dimension.log else v:.4g}") for v in scaled]
     return [round(v) for v in values] if dimension.whole else values
 

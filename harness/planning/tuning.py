@@ -27,7 +27,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from harness.catalogue.resolve import ConfigError, resolved_with
-from harness.planning.points import Point, choose, edges, extended, grid, is_grid
+from harness.planning.points import Point, choose, edges, extended, grid, is_grid, spacings
 from harness.words.design import Arm, Choice, Design, Dimension, PointResult
 from harness.words.seeds import seed_for
 
@@ -62,6 +62,7 @@ class ArmTuner:
         self.arm, self.better = arm, better
         self._design, self._tune = design, design.study.tune
         self._dimensions: list[Dimension] = list(arm.tuned)
+        self._spacing = spacings(arm.tuned, design.points)
         self._results: list[PointResult] = []
         self._open: list[Asked] = []
         self._trials: dict[int, optuna.Trial] = {}
@@ -148,7 +149,7 @@ class ArmTuner:
         if chosen is None:
             return []
         winner = self._results[chosen].params
-        self._dimensions, points = extended(self._dimensions, winner, self._design.points, self._valid)
+        self._dimensions, points = extended(self._dimensions, winner, self._spacing, self._valid)
         return [self._asked(p) for p in points]
 
     def _asked(self, point: Point, trial: optuna.Trial | None = None) -> Asked:
@@ -178,7 +179,7 @@ class ArmTuner:
         own = [d for d in self._dimensions if d.path == path]
         if own[0].values is not None:
             return True
-        return bool(extended(own, winner, self._design.points, self._valid)[1])
+        return bool(extended(own, winner, self._spacing, self._valid)[1])
 
 
 def _result(asked: Asked, scores: Scores) -> PointResult:
