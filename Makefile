@@ -1,26 +1,31 @@
-# Everything here works on a fresh machine with Python 3.11+ and make: the first target called
+# Everything here works on a fresh machine with make and Python 3.11 or newer: the first target called
 # sets the environment up in .venv, once.
-PYTHON ?= python3
+# PYTHON: the first of these that is new enough, unless given.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-# NAME, TIER and ARGS reach the shell as environment variables, never as text of the command.
+# NAME and TIER reach the shell as environment variables, never as text of the command.
 override NAME := $(value NAME)
 override TIER := $(value TIER)
 export NAME TIER
 export MPLBACKEND := Agg
+NAMED = test -n "$$NAME" || { echo "error: no study named: make $@ NAME=optimizers (make list shows them)" >&2; exit 2; }
 
-.PHONY: help study studies report ui list test check format bench schema gallery clean
+.PHONY: help study report ui list test check format bench schema clean
 .DEFAULT_GOAL := help
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/' | expand -t 22
 
-study: .venv/.run ## run a study to its verdict and report: make study NAME=optimizers [TIER=full]
+study: .venv/.run ## run a study to its verdict and report: NAME=optimizers [TIER=full]
+	@$(NAMED)
 	@$(BIN)/harness run $${TIER:+--tier "$$TIER"} -- "$$NAME"
 
-report: .venv/.run ## rebuild a study's report from its records: make report NAME=optimizers
-	@$(BIN)/harness report -- "$$NAME"
+report: .venv/.run ## rebuild a study's report from its records: NAME=optimizers [TIER=full]
+	@$(NAMED)
+	@$(BIN)/harness report $${TIER:+--tier "$$TIER"} -- "$$NAME"
 
 ui: .venv/.run ## open the MLflow UI on 127.0.0.1
 	@$(BIN)/harness ui
@@ -44,6 +49,9 @@ format: .venv/.dev ## rewrite the code in the project's format
 bench: .venv/.dev ## measure speed against the peers (minutes)
 	@$(BIN)/python -m tests.benchmarks
 
+gallery: .venv/.run ## put a judged study's report into reports/gallery: make gallery NAME=optimizers
+	@$(BIN)/harness report --gallery -- "$$NAME"
+
 schema: .venv/.run ## write the JSON Schema of study files for editors
 	@$(BIN)/harness schema --write studies/schema.json
 
@@ -51,9 +59,10 @@ clean: ## remove the environment and caches; results and reports stay
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 .venv/bin/python:
-	@echo "setting up .venv (once, about two minutes)" >&2
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "harness needs Python 3.11 or newer; set PYTHON=..." >&2; exit 2; }
-	@$(PYTHON) -m venv .venv
+	@test -n "$(PYTHON)" && "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "error: harness needs Python 3.11 or newer; name one: make PYTHON=/path/to/python3.11 ..." >&2; exit 2; }
+	@echo "setting up .venv (once, two or three minutes)" >&2
+	@"$(PYTHON)" -m venv .venv || { rm -rf .venv; exit 2; }
 
 .venv/.run: .venv/bin/python pyproject.toml constraints.txt
 	@$(PIP) --editable . && touch $@

@@ -172,11 +172,16 @@ def report(
     tier: Tier = None,
     results: Results = RESULTS,
     reports: Reports = REPORTS,
+    keep: Annotated[bool, typer.Option("--gallery", help="Put PDF and picture into the gallery.")] = False,
     as_json: Json = False,
 ) -> None:
     """Rebuild a study's report from its records alone."""
-    from harness.cli.reports import known_results, rebuild
+    from harness.cli.reports import gallery, known_results, rebuild
 
+    if keep:
+        for path in gallery(known_results(name, tier, results), results, reports):
+            show.text(str(path))
+        return
     verdict, paths = rebuild(known_results(name, tier, results), results, reports)
     show.json(verdict.model_dump(mode="json")) if as_json else show.done(verdict, paths, results)
 
@@ -249,7 +254,10 @@ def data_fetch(
         ),
     ] = None,
 ) -> None:
-    """Download a data set into the data folder, checked; goes on where it stopped."""
+    """Download a data set, checked, into the data folder.
+
+    A download that was interrupted goes on where it stopped.
+    """
     from harness.catalogue.data.fetch import fetch
     from harness.catalogue.data.folder import data_dir
     from harness.cli.folders import check_writable

@@ -11,7 +11,7 @@ from harness.cli.folders import check_writable
 from harness.errors import BadInput
 from harness.planning.studies import SUFFIXES, find
 from harness.records.store import Contents, Store
-from harness.reporting.build import ReportPaths, build_report
+from harness.reporting.build import ReportPaths, build_gallery, build_report
 from harness.words.verdict import StudyVerdict
 
 
@@ -37,20 +37,31 @@ def known_results(name: str, tier: str | None, results: Path) -> str:
 
 
 def rebuild(stored: str, results: Path, reports: Path) -> tuple[StudyVerdict, ReportPaths]:
-    """The verdict and the report of a study, from its records.
+    """The verdict and the report of a study, from its records. Raises BadInput where judging isn't over."""
+    check_writable(reports / stored, "reports")
+    found = judged_evidence(stored, results)
+    verdict = judge_study(found)
+    return verdict, build_report(found, verdict, reports / stored)
+
+
+def gallery(stored: str, results: Path, reports: Path) -> list[Path]:
+    """Put a study's report into the gallery that is kept with the project."""
+    found = judged_evidence(stored, results)
+    return build_gallery(found, judge_study(found), reports / "gallery")
+
+
+def judged_evidence(stored: str, results: Path) -> Evidence:
+    """Everything a judged study left.
 
     Raises BadInput where judging isn't over: a verdict on the first few replicates would be another test.
     """
-    check_writable(reports / stored, "reports")
     held = Store(results, stored, read_only=True).contents()
     judged = [p.trial for p in held.planned if p.phase == "judge"]
     missing = sum(trial not in held.records for trial in judged)
     if held.frozen is None or not judged or missing:
         so_far = f"{missing} of {len(judged)} judged trials are missing" if judged else "nothing is judged"
         raise BadInput(f"{stored!r} has no verdict yet: {so_far}. Run it again, it goes on where it was")
-    found = evidence(held)
-    verdict = judge_study(found)
-    return verdict, build_report(found, verdict, reports / stored)
+    return evidence(held)
 
 
 def evidence(held: Contents) -> Evidence:

@@ -13,7 +13,7 @@ from harness.analysis.evidence import Evidence
 from harness.reporting.content import build_document
 from harness.reporting.document import Document, Figure, Table, blocks_of
 from harness.reporting.html import to_html
-from harness.reporting.pdf import to_pdf
+from harness.reporting.pdf import to_pdf, to_png
 from harness.words.verdict import StudyVerdict
 
 
@@ -37,6 +37,16 @@ def build_report(evidence: Evidence, verdict: StudyVerdict, out_dir: Path) -> Re
     _write_whole(paths.html, to_html(document).encode())
     _write_whole(paths.pdf, to_pdf(document))
     return paths
+
+
+def build_gallery(evidence: Evidence, verdict: StudyVerdict, folder: Path) -> list[Path]:
+    """Write a report's PDF and a picture of its first page into `folder`, to be kept with the project."""
+    document = build_document(evidence, verdict)
+    folder.mkdir(parents=True, exist_ok=True)
+    made = {f"{verdict.study}.pdf": to_pdf(document), f"{verdict.study}.png": to_png(document)}
+    for name, content in made.items():
+        _write_whole(folder / name, content)
+    return [folder / name for name in made]
 
 
 def verdict_json(verdict: StudyVerdict, document: Document) -> str:

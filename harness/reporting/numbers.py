@@ -49,6 +49,15 @@ def setting(value: Any) -> str:
     return str(value)
 
 
+def power_of_ten(value: float) -> str:
+    """A tick of a logarithmic axis, narrow: 0.01 to 100 in plain digits, other powers as such.
+
+    >>> power_of_ten(0.001), power_of_ten(0.1)
+    ('10⁻³', '0.1')
+    """
+    return setting(value) if 0.01 <= value <= 100 else _scientific(value, 3)
+
+
 def count(value: int) -> str:
     """A whole number with thousands separated.
 

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from harness.reporting.glyphs import FONT_FAMILY, drawable
-from harness.reporting.numbers import setting
+from harness.reporting.numbers import power_of_ten, setting
 
 # Ten colours told apart with any of the common colour-vision deficiencies (Okabe & Ito 2008; Tol 2021),
 # the darker first, and ten markers: an arm is never known by its colour alone.
@@ -119,9 +119,9 @@ def new_grid(n: int, columns: int, panel_height: float, **shared: bool) -> tuple
 
 
 def log_axis(axis: Any) -> None:
-    """Label a logarithmic axis in plain numbers, without mathtext."""
+    """Label a logarithmic axis without mathtext: plain numbers from 0.01 to 100, else powers of ten."""
     axis.set_major_locator(LogLocator(numticks=6))
-    axis.set_major_formatter(FuncFormatter(lambda v, _: setting(float(v))))
+    axis.set_major_formatter(FuncFormatter(lambda v, _: power_of_ten(float(v))))
     axis.set_minor_formatter(NullFormatter())
 
 
