@@ -13,7 +13,6 @@ import typst
 from harness.reporting.document import Document, plain
 from harness.reporting.glyphs import FONT_FOLDER, drawable
 
-
 PNG_PPI = 90.0  # pixels an inch of a page's picture
 
 
