@@ -1,0 +1,91 @@
+"""The table of cases. One comparison: a study in `studies.py` and one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.benchmarks import studies
+from tests.benchmarks.comparison import Comparison, Pair, compare
+from tests.benchmarks.engine import engine
+from tests.benchmarks.scaling import mirror, overhead, tenfold, workers
+from tests.benchmarks.session import Result, Session
+from tests.benchmarks.startup import startup
+
+Run = Callable[[Session], Result]
+ONE, TWO = "harness, 1 worker", "harness, 2 workers"
+
+
+class Case(NamedTuple):
+    """What a case measures, and how."""
+
+    description: str
+    run: Run
+
+
+def _pairs(*given: tuple[str, str, float | None]) -> tuple[Pair, ...]:
+    return tuple(Pair(*pair) for pair in given)
+
+
+COMPARISONS: tuple[tuple[str, Comparison], ...] = (
+    (
+        "studies/optimizers.yaml, 266 trials of MNIST-1D 40-100-100-10, everything included",
+        Comparison(
+            "optimizers",
+            Path("studies/optimizers.yaml"),
+            _pairs(
+                ("loader", "harness", 8.0),
+                ("loader+mlflow", "harness+mlflow", 8.0),
+                ("tensors", "harness", None),
+                ("n_jobs=2", "harness", None),
+                ("ray", "harness", None),
+            ),
+        ),
+    ),
+    (
+        "digits, 64-64-10, 256 trials: training and records, processes warm",
+        Comparison(
+            "digits",
+            studies.digits,
+            _pairs(
+                ("loader", TWO, 15.0),
+                ("loader+mlflow", TWO, None),
+                ("tensors", TWO, None),
+                ("n_jobs=2", TWO, None),
+                ("sklearn", TWO, None),
+                ("ray", TWO, None),
+                ("loader", ONE, None),
+                ("tensors", ONE, None),
+            ),
+        ),
+    ),
+    (
+        "MNIST, 784-256-10, batch 256, 20 trials: training and records, processes warm",
+        Comparison(
+            "mnist",
+            studies.mnist,
+            _pairs(("loader", TWO, 1.5), ("tensors", TWO, 1.0), ("tensors", ONE, None)),
+        ),
+    ),
+    (
+        "a regression by 4-8-4-1, 192 trials: training and records, processes warm",
+        Comparison(
+            "teacher",
+            studies.teacher,
+            _pairs(("loader", TWO, 40.0), ("tensors", TWO, None), ("loader", ONE, None)),
+        ),
+    ),
+    # A 1-D CNN and an LSTM: a line each, once the catalogue has them.
+)
+
+CASES: dict[str, Case] = {
+    **{c.name: Case(description, partial(compare, c)) for description, c in COMPARISONS},
+    "engine": Case("a stacked step against torch.bmm at the same shapes, one thread", engine),
+    "workers": Case("two workers against one, the same stacks", workers),
+    "overhead": Case("the share of a 1,000-trial study that is not training", overhead),
+    "tenfold": Case("ten times the trials: time and memory", tenfold),
+    "mirror": Case("the MLflow mirror, ms a trial", mirror),
+    "startup": Case("seconds of harness --help and harness list", startup),
+}

@@ -1,0 +1,91 @@
+"""Plain Optuna and PyTorch: one study, the listed points enqueued, an objective that trains one network.
+
+Settings: `batches` (loader or tensors), `jobs` (Optuna's n_jobs), `mlflow` (metrics logged each epoch),
+`threads` (torch's; its own default where missing).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import optuna
+import torch
+
+from harness.running.job import splits_of
+from tests.benchmarks.peers.training import BATCHES, OnEpoch, Reached, train
+from tests.benchmarks.task import Done, Task, serve, stopwatch
+from tests.benchmarks.trials import Listed, Timed
+
+Run = Callable[[dict[str, Any], Listed], Reached]
+
+
+def run(task: Task) -> Done:
+    """The listed trials, one after the other or `jobs` at a time."""
+    if task.settings.get("threads"):
+        torch.set_num_threads(task.settings["threads"])
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    for item in task.listed:  # data lie ready, as in a script that loads them first
+        splits_of(item.trial, task.cache_dir)
+    make_batches = BATCHES[task.settings["batches"]]
+    _warm_up(task)
+
+    def plain(config: dict[str, Any], item: Listed, on_epoch: OnEpoch = lambda *_: None) -> Reached:
+        splits = splits_of(item.trial, task.cache_dir)
+        return train(config, splits, make_batches, item.trial.replicate, on_epoch)
+
+    def logged(config: dict[str, Any], item: Listed) -> Reached:
+        with mlflow.start_run(run_name=item.trial.id):
+            mlflow.log_params({"arm": item.arm, "phase": item.trial.phase, **config["optimizer"]})
+            reached = plain(config, item, lambda epoch, metrics: mlflow.log_metrics(metrics, step=epoch))
+            mlflow.log_metric("test", reached.test)
+        return reached
+
+    if task.settings.get("mlflow"):
+        _open_mlflow(task.folder)
+        return _optimize(task, logged)
+    return _optimize(task, plain)
+
+
+def _optimize(task: Task, run_one: Run) -> Done:
+    """Optuna's part. Random sampling, as the points are given: no model of them is paid for."""
+    timed: list[Timed] = []
+    with stopwatch() as elapsed:
+        study = optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler(seed=0))
+        for index, item in enumerate(task.listed):
+            study.enqueue_trial({"index": index, "lr": item.trial.config["optimizer"]["lr"]})
+
+        def objective(trial: optuna.Trial) -> float:
+            item = task.listed[trial.suggest_int("index", 0, len(task.listed) - 1)]
+            optimizer = {
+                **item.trial.config["optimizer"],
+                "lr": trial.suggest_float("lr", 1e-9, 1e6, log=True),
+            }
+            begun = time.perf_counter()
+            reached = run_one({**item.trial.config, "optimizer": optimizer}, item)
+            time_s = time.perf_counter() - begun
+            timed.append(Timed(item.trial.id, item.arm, item.trial.phase, time_s, *reached))
+            return reached.val
+
+        study.optimize(objective, n_trials=len(task.listed), n_jobs=task.settings.get("jobs", 1))
+        loop_s = elapsed()
+    return Done(timed, loop_s)
+
+
+def _warm_up(task: Task) -> None:
+    """An epoch of the first trial: what torch loads at its first step is paid once, not by every trial."""
+    first = task.listed[0].trial
+    config = {**first.config, "train": {**first.config["train"], "epochs": 1}}
+    train(config, splits_of(first, task.cache_dir), BATCHES[task.settings["batches"]], 0)
+
+
+def _open_mlflow(folder: Path) -> None:
+    mlflow.set_tracking_uri(f"sqlite:///{folder / 'mlflow.db'}")
+    mlflow.set_experiment("peer")
+
+
+if __name__ == "__main__":
+    serve(run)

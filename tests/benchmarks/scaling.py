@@ -1,0 +1,227 @@
+"""How cost grows: with workers, with trials, and what isn't training. Each in a fresh process.
+
+Run as `python -m tests.benchmarks.scaling TASK RESULT`; the task is JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, final
+
+from harness.cli.reports import rebuild
+from harness.records.mirror import places, sync
+from harness.records.store import Store
+from harness.running.batch import Bench
+from harness.running.executors import WORKER_ENVIRONMENT, Executor, WorkerProcesses
+from harness.running.job import Job, Report
+from harness.running.observer import Silent
+from harness.running.run import run_study
+from harness.words.record import Record
+from tests.benchmarks import studies
+from tests.benchmarks.session import Bar, Result, Row, Session, module, run_fresh
+from tests.benchmarks.task import Task, read_done
+from tests.benchmarks.trials import of_design
+
+
+def small_study(folder: Path, judged: int, epochs: int) -> Path:
+    """Three arms of the 4-8-4-1 regression, 18 tuning trials each and `judged` replicates."""
+    tree = studies.teacher(folder)
+    tree["base"]["train"]["epochs"] = epochs
+    tree["judge"] = {"replicates": judged}
+    pair = {"kind": "superiority", "a": "adam", "b": "sgd", "outcome": {"final": "test/mse"}, "delta": "5%"}
+    tree["hypotheses"] = [{"primary": True, **pair}]
+    return studies.write_study(folder / "small.yaml", tree)
+
+
+def mnist1d_study(folder: Path, judged: int) -> Path:
+    """The study `optimizers` with more replicates and a third of the epochs."""
+    tree = {
+        "base": {
+            "data": {"name": "mnist1d"},
+            "model": {"name": "mlp", "widths": [100, 100]},
+            "train": {"batch_size": 100, "epochs": 10},
+        },
+        "arms": {"optimizer.name": ["sgd", "momentum", "nag", "adagrad", "rmsprop", "adam", "adamw"]},
+        "tune": {"optimizer.lr": "own_range", "extend": 0},
+        "judge": {"replicates": judged},
+        "hypotheses": [
+            {"kind": "best_of", "primary": True, "outcome": {"final": "test/accuracy"}, "delta": 0.01}
+        ],
+    }
+    return studies.write_study(folder / "many.yaml", tree)
+
+
+@final
+class Watched:
+    """An executor that notes during which time any job is open, so that the rest is the driver's own."""
+
+    def __init__(self, inner: Executor) -> None:
+        self._inner, self.workers = inner, inner.workers
+        self._lock = threading.Lock()
+        self._open, self._since = 0, 0.0
+        self.open_s = 0.0
+
+    def submit(self, job: Job, report: Report) -> Future[list[Record]]:
+        """Pass the job on."""
+        with self._lock:
+            self._since = self._since if self._open else time.perf_counter()
+            self._open += 1
+        future = self._inner.submit(job, report)
+        future.add_done_callback(self._closed)
+        return future
+
+    def close(self) -> None:
+        """Stop the executor."""
+        self._inner.close()
+
+    def _closed(self, _: Future[list[Record]]) -> None:
+        with self._lock:
+            self._open -= 1
+            if not self._open:
+                self.open_s += time.perf_counter() - self._since
+
+
+def run_parts(task: dict[str, Any]) -> dict[str, Any]:
+    """A study from file to report, its wall seconds by part. Imports and worker start-up are left out."""
+    folder = Path(task["folder"])
+    executor = Watched(WorkerProcesses(task["workers"]))
+    begun = time.perf_counter()
+    design = studies.design_of(Path(task["file"]))
+    planned = time.perf_counter()
+    with Store(folder, design.name) as store:
+        store.start_execution(command="benchmark", device="cpu")
+        run_study(design, Bench(store, executor, Silent(), folder / ".cache"))
+        n = len(store.finished())
+        store.end_execution(status="done", time_s=0.0)
+    ran = time.perf_counter()
+    executor.close()
+    rebuild(design.name, folder, folder / "reports")
+    ended = time.perf_counter()
+    return {
+        "trials": n,
+        "planning_s": planned - begun,
+        "training_s": executor.open_s,
+        "tuning_and_records_s": ran - planned - executor.open_s,
+        "report_s": ended - ran,
+        "wall_s": ended - begun,
+        "peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+
+
+def run_mirror(task: dict[str, Any]) -> dict[str, Any]:
+    """Mirror a finished study into a fresh SQLite database."""
+    folder = Path(task["folder"])
+    begun = time.perf_counter()
+    done = sync(places(folder, "small", f"sqlite:///{folder / 'mirror.db'}", folder / "reports"))
+    return {"wall_s": time.perf_counter() - begun, "trials": done.created, "failed": done.failed}
+
+
+PARTS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {"study": run_parts, "mirror": run_mirror}
+
+
+def _fresh(session: Session, part: str, **task: Any) -> dict[str, Any]:
+    """Run a part in a fresh process."""
+    source, target = session.folder / f"{part}.task.json", session.folder / f"{part}.result.json"
+    source.write_text(json.dumps({"part": part, **task}), encoding="utf-8")
+    run_fresh(module("scaling", source, target))
+    found: dict[str, Any] = json.loads(target.read_text(encoding="utf-8"))
+    return found
+
+
+def _folder(session: Session, name: str) -> Path:
+    folder = session.folder / f"{name}-{len(list(session.folder.iterdir()))}"
+    folder.mkdir()
+    return folder
+
+
+def overhead(session: Session) -> Result:
+    """The share of a study of about 1,000 trials in which nothing trains."""
+    runs = []
+    for turn in range(session.rounds if session.full else 1):
+        folder = _folder(session, "overhead")
+        runs.append(
+            _fresh(session, "study", file=str(mnist1d_study(folder, 125)), folder=str(folder), workers=2)
+        )
+        session.say(f"  overhead, round {turn + 1}: {runs[-1]['wall_s']:.1f} s, {runs[-1]['trials']} trials")
+    shares = [1 - r["training_s"] / r["wall_s"] for r in runs]
+    rows = [
+        Row(
+            "overhead",
+            "planning, Optuna, records and report",
+            shares,
+            "of wall time",
+            Bar(0.1, at_least=False),
+        )
+    ]
+    return Result(rows, [{"case": "overhead", **r} for r in runs])
+
+
+def tenfold(session: Session) -> Result:
+    """Small trials, 1,000 and ten times as many (with `--full`; a third of both without)."""
+    judged = 3_333 if session.full else 1_111
+    runs: dict[str, dict[str, Any]] = {}
+    for name, replicates in (("one", judged // 10 - 18), ("ten", judged - 18)):
+        folder = _folder(session, "tenfold")
+        file = small_study(folder, replicates, 15)
+        runs[name] = _fresh(session, "study", file=str(file), folder=str(folder), workers=2)
+        session.say(f"  tenfold: {runs[name]['trials']} trials in {runs[name]['wall_s']:.1f} s")
+    one, ten = runs["one"], runs["ten"]
+    times = ten["trials"] / one["trials"] / 10  # range extensions make it not quite ten
+    wall, memory = (ten[k] / one[k] for k in ("wall_s", "peak_rss_mib"))
+    rows = [
+        Row("tenfold", "time of ten times the trials", [wall / times], "×", Bar(10.5, at_least=False)),
+        Row("tenfold", "peak memory of ten times the trials", [memory], "×", Bar(1.2, at_least=False)),
+    ]
+    return Result(rows, [{"case": "tenfold", "size": k, **r} for k, r in runs.items()])
+
+
+def mirror(session: Session) -> Result:
+    """The mirror of a finished study of 204 trials, alone."""
+    folder = _folder(session, "mirror")
+    _fresh(session, "study", file=str(small_study(folder, 50, 15)), folder=str(folder), workers=2)
+    runs = []
+    for turn in range(session.rounds):
+        (folder / "mirror.db").unlink(missing_ok=True)
+        runs.append(_fresh(session, "mirror", folder=str(folder)))
+        session.say(f"  mirror, round {turn + 1}: {runs[-1]['wall_s']:.1f} s")
+    values = [1e3 * r["wall_s"] / r["trials"] for r in runs]
+    return Result(
+        [Row("mirror", "a trial", values, "ms", Bar(25, at_least=False))],
+        [{"case": "mirror", **r} for r in runs],
+    )
+
+
+def workers(session: Session) -> Result:
+    """The digits trials through one worker process and through two, interleaved."""
+    folder = _folder(session, "workers")
+    listed = of_design(studies.design_of(studies.write_study(folder / "bench.yaml", studies.digits(folder))))
+    loops: dict[int, list[float]] = {1: [], 2: []}
+    for turn in range(session.rounds):
+        for count, found in loops.items():
+            own = _folder(session, "workers")
+            task, result = own / "task.json", own / "result.json"
+            Task(listed, folder / "cache", own, {"workers": count}).write(task)
+            run_fresh(module("stacked", task, result), WORKER_ENVIRONMENT)
+            found.append(read_done(result).loop_s)
+            session.say(f"  workers, round {turn + 1}: {count} took {found[-1]:.1f} s")
+    ratios = [a / b for a, b in zip(loops[1], loops[2], strict=True)]
+    runs = [{"case": "workers", "workers": n, "loop_s": found} for n, found in loops.items()]
+    return Result([Row("workers", "one worker / two workers", ratios, "×", Bar(1.8))], runs)
+
+
+def main() -> None:
+    """Run one part as its task says."""
+    source, target = map(Path, sys.argv[1:3])
+    task = json.loads(source.read_text(encoding="utf-8"))
+    target.write_text(json.dumps(PARTS[task["part"]](task)), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

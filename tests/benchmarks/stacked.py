@@ -1,0 +1,54 @@
+"""The harness's side of a list of trials: stacks through its executor into a store, workers warm.
+
+Settings: `workers`; `device`. As in a study, tuned and judged trials run in batches of their own.
+"""
+
+from __future__ import annotations
+
+from harness.records.store import Store
+from harness.running.batch import Bench, run_batch
+from harness.running.executors import WorkerProcesses
+from harness.running.job import Job
+from harness.running.observer import Silent
+from harness.training.stack import Stack
+from harness.words.record import Record
+from tests.benchmarks.task import Done, Task, serve, stopwatch
+from tests.benchmarks.trials import Listed, Timed
+
+WARM_UP_STEPS = 2
+
+
+def run(task: Task) -> Done:
+    """The listed trials; imports and the start of the workers are not part of the loop."""
+    executor = WorkerProcesses(task.settings["workers"])
+    device = task.settings.get("device", "cpu")
+    bench = Bench(Store(task.folder, "bench"), executor, Silent(), task.cache_dir, device)
+    _warm_up(task, executor, device)
+    with bench.store, stopwatch() as elapsed:
+        for phase in ("tune", "judge"):
+            run_batch(bench, phase, [item.trial for item in task.listed if item.trial.phase == phase])
+        loop_s = elapsed()
+    executor.close()
+    return Done([timed(item, bench.records[item.trial.id]) for item in task.listed], loop_s)
+
+
+def _warm_up(task: Task, executor: WorkerProcesses, device: str) -> None:
+    """A short trial on every worker, so that imports are done and data are open."""
+    first = task.listed[0].trial
+    section = {k: v for k, v in first.config["train"].items() if k != "epochs"}
+    config = {**first.config, "train": {**section, "steps": WARM_UP_STEPS}}
+    job = Job(Stack("warm-up", (first.model_copy(update={"config": config}),)), task.cache_dir, device)
+    futures = [executor.submit(job, lambda share: None) for _ in range(2 * executor.workers)]
+    for future in futures:
+        future.result()
+
+
+def timed(item: Listed, record: Record) -> Timed:
+    """A record as a side reports it: its share of its stack's time, and its metric."""
+    name = "accuracy" if "val/accuracy" in record.curves else "mse"
+    val, test = (record.final.get(f"{split}/{name}") for split in ("val", "test"))
+    return Timed(item.trial.id, item.arm, item.trial.phase, record.time_s, val, test)
+
+
+if __name__ == "__main__":
+    serve(run)

@@ -1,0 +1,165 @@
+"""The benchmarks' own code: both sides get the same trials, and times are scaled and compared rightly."""
+
+import json
+from collections import Counter
+
+import pytest
+import torch
+
+from harness.catalogue.data.base import splits_of
+from harness.running.job import splits_of as splits_of_trial
+from harness.training.stack import Stack
+from harness.training.train import train
+from harness.words.record import Status
+from tests.benchmarks import studies
+from tests.benchmarks.comparison import Measured, Pair, agreement, ratios
+from tests.benchmarks.page import cells, document
+from tests.benchmarks.peers import plain, training
+from tests.benchmarks.session import Bar, Row
+from tests.benchmarks.task import Done, Task
+from tests.benchmarks.trials import Timed, from_json, of_design, scaled_up, share
+
+
+@pytest.fixture(scope="module")
+def listed(tmp_path_factory):
+    """A small list: four arms, each 18 tuning trials and 4 judged ones."""
+    folder = tmp_path_factory.mktemp("studies")
+    tree = studies.digits(folder)
+    tree["base"]["train"]["epochs"] = 2
+    tree["judge"]["replicates"] = 4
+    return of_design(studies.design_of(studies.write_study(folder / "bench.yaml", tree)))
+
+
+def timed(item, time_s, val=0.5, test=0.5):
+    return Timed(item.trial.id, item.arm, item.trial.phase, time_s, val, test)
+
+
+def test_a_share_takes_the_same_part_of_every_arm_and_phase(listed):
+    part = share(listed, 0.5, turn=0)
+    whole, taken = (Counter(item.group for item in items) for items in (listed, part))
+    assert len({item.trial.id for item in part}) == len(part)
+    assert taken == {group: n // 2 for group, n in whole.items()}
+
+
+def test_a_small_share_has_a_trial_of_every_group_and_other_turns_have_others(listed):
+    first, second = (share(listed, 0.001, turn) for turn in (0, 1))
+    groups = {item.group for item in listed}
+    assert {item.group for item in first} == groups
+    assert len(first) == len(groups)
+    assert not {item.trial.id for item in first} & {item.trial.id for item in second}
+
+
+def test_a_share_of_one_is_the_whole_list(listed):
+    assert {i.trial.id for i in share(listed, 1.0, turn=3)} == {i.trial.id for i in listed}
+
+
+def test_scaling_up_the_whole_list_changes_nothing(listed):
+    times = [timed(item, 0.1 + 0.01 * i) for i, item in enumerate(listed)]
+    assert scaled_up(listed, times, loop_s=100.0) == pytest.approx(100.0)
+
+
+def test_scaling_up_weighs_groups_by_their_number(listed):
+    """Judged trials take 3 s, tuned ones 1 s: 72 x 1 + 16 x 3 seconds, whatever share was timed."""
+    part = share(listed, 0.001, turn=0)
+    times = [timed(item, 3.0 if item.trial.phase == "judge" else 1.0) for item in part]
+    assert len(listed) == 72 + 16
+    assert scaled_up(listed, times, loop_s=sum(t.time_s for t in times)) == pytest.approx(72 + 48)
+    side_by_side = scaled_up(listed, times, loop_s=sum(t.time_s for t in times) / 2)
+    assert side_by_side == pytest.approx((72 + 48) / 2)
+
+
+def test_scaling_up_refuses_a_group_that_was_never_timed(listed):
+    only_tuned = [timed(item, 1.0) for item in listed if item.trial.phase == "tune"]
+    with pytest.raises(ValueError, match="judge"):
+        scaled_up(listed, only_tuned, loop_s=1.0)
+
+
+def test_a_listed_trial_survives_json_with_its_identity(listed):
+    again = [from_json(json.loads(json.dumps(item.as_json()))) for item in listed]
+    assert again == listed
+    assert [a.trial.id for a in again] == [item.trial.id for item in listed]
+
+
+@pytest.mark.parametrize("settings", [{"batches": "loader"}, {"batches": "tensors", "jobs": 2}])
+def test_the_peer_runs_exactly_the_trials_it_is_given(listed, tmp_path, settings):
+    part = share(listed, 0.001, turn=2)
+    done = plain.run(Task(part, tmp_path / "cache", tmp_path, settings))
+    assert Counter(t.id for t in done.trials) == Counter(item.trial.id for item in part)
+    assert {(t.id, t.arm, t.phase) for t in done.trials} == {(i.trial.id, i.arm, i.trial.phase) for i in part}
+
+
+def test_the_peer_trains_what_the_config_says(listed, tmp_path):
+    config = listed[0].trial.config
+    splits = splits_of_trial(listed[0].trial, tmp_path)
+    x, y = training.tensors(splits, "train")
+    batches = list(training.TensorBatches(x, y, config["train"]["batch_size"], True))
+    steps = len(splits.y_train) // config["train"]["batch_size"]
+    assert len(batches) == steps == len(list(training.loader_batches(x, y, 64, True)))
+    assert all(len(b) == config["train"]["batch_size"] for b, _ in batches)
+    model = training.mlp(config["model"], 64, 10)
+    assert sum(p.numel() for p in model.parameters()) == 64 * 64 + 64 + 64 * 10 + 10
+
+
+def test_the_peer_learns_as_well_as_the_harness(listed, tmp_path):
+    """The same config on both sides ends within a few points, far above chance."""
+    item = next(i for i in listed if i.arm == "adam" and i.trial.phase == "judge")
+    config = {**item.trial.config, "train": {**item.trial.config["train"], "epochs": 20}}
+    trial = item.trial.model_copy(update={"config": config})
+    splits = splits_of_trial(trial, tmp_path)
+    reached = training.train(config, splits, training.BATCHES["tensors"], 0)
+    (record,) = train(Stack("alone", (trial,)), [splits])
+    assert record.status is Status.DONE
+    assert reached.test > 0.9
+    assert record.final["test/accuracy"] == pytest.approx(reached.test, abs=0.04)
+
+
+def test_the_peer_refuses_what_it_cannot_do(listed):
+    with pytest.raises(ValueError, match="dropout"):
+        training.mlp({**listed[0].trial.config["model"], "dropout": 0.5}, 64, 10)
+
+
+def test_a_regression_is_measured_by_its_error():
+    x, y = torch.randn(30, 4).numpy(), torch.randn(30).numpy()
+    splits = splits_of((x, y), (x, y), (x, y), None)
+    x_val, y_val = training.tensors(splits, "val")
+    model = torch.nn.Linear(4, 1)
+    found = training.evaluate(model, torch.nn.MSELoss(), training.TensorBatches(x_val, y_val, 10, False))
+    with torch.no_grad():
+        assert found == {"loss": pytest.approx(((model(x_val) - y_val) ** 2).mean().item())}
+
+
+def test_ratios_are_taken_within_a_round():
+    def sides(*seconds):
+        return [Measured(s, {}, Done([], s)) for s in seconds]
+
+    assert ratios(sides(10.0, 30.0), sides(2.0, 3.0)) == [5.0, 10.0]
+
+
+def test_agreement_compares_judged_trials_that_both_ran(listed):
+    judged = [i for i in listed if i.trial.phase == "judge"]
+    ours = Done([timed(i, 1.0, test=0.9) for i in listed], 1.0)
+    peer = Done([timed(i, 1.0, test=0.8) for i in judged[:3]], 1.0)
+    note = agreement(Pair("loader", "harness"), [ours], [peer])
+    assert "3 judged trials" in note
+    assert "difference +0.1000" in note
+
+
+def test_bars_are_met_on_their_own_side():
+    assert Bar(8).met(8.0)
+    assert not Bar(8).met(7.9)
+    assert Bar(0.3, at_least=False).met(0.2)
+    assert not Bar(0.3, at_least=False).met(0.31)
+
+
+def test_a_row_tells_median_spread_and_bar():
+    row = Row("optimizers", "loader / harness", [7.0, 9.0, 8.5], "×", Bar(8))
+    assert cells(row) == ("optimizers", "loader / harness", "8.50 ×", "7.00 to 9.00", "3", "≥ 8", "yes")
+    assert row.as_json()["met"] is True
+
+
+def test_the_page_shows_every_row():
+    rows = [Row("a", "x / y", [2.0], "×", Bar(1)), Row("b", "seconds", [0.2], "s")]
+    machine = {"processor": "some", "cores": 2, "versions": {"torch": "2"}}
+    made = document(rows, ["a note"], machine)
+    assert made.headline == "1 of 1 bars met"
+    assert made.sections[0].blocks[-1].rows == tuple(cells(r) for r in rows)
