@@ -33,7 +33,7 @@ def captured(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Callab
     results, result_structure = tree_flatten(result)
     graph = recorder.graph
     graph.output([recorder.node(value) for value in results])
-    for tidy in (_drop_identities, _fuse_bias, _reuse_memory):
+    for tidy in (_drop_identities, _turn_products, _drop_identities, _fuse_bias, _reuse_memory):
         tidy(graph)
     run = fx.GraphModule(recorder.constants, graph).forward
 
@@ -144,15 +144,48 @@ def _same_as(node: fx.Node) -> fx.Node | None:
         return source if node.meta.get("val") == source.meta.get("val") else None
     if node.target is aten.mul.Scalar:
         return source if node.args[1] == 1 else None
+    if node.target is aten.clone.default:  # a copy for the order's sake, of what has that order by now
+        return source if _is_own_copy(node, source) else None
     if node.target is aten.transpose.int and source.target is aten.transpose.int:
         first, second = _dims(source), _dims(node)
         return source.args[0] if first == second else None  # type: ignore[return-value]
     return None
 
 
+def _is_own_copy(node: fx.Node, source: fx.Node) -> bool:
+    same = node.meta["val"] == source.meta.get("val")
+    return same and _is(source, aten.bmm.default) and set(source.users) == {node}
+
+
 def _dims(node: fx.Node) -> set[int]:
     rank = len(node.meta["val"].shape)
     return {int(d) % rank for d in node.args[1:]}  # type: ignore[arg-type]
+
+
+def _turn_products(graph: fx.Graph) -> None:
+    """(a b)^T as b^T a^T: the gradient of a transposed weight comes out in the weight's own order."""
+    for node in list(graph.nodes):
+        if not _is(node, aten.transpose.int) or not _is(node.args[0], aten.bmm.default):
+            continue
+        product = node.args[0]
+        if set(product.users) != {node}:
+            continue
+        with graph.inserting_before(node):
+            a, b = (_transposed(graph, factor) for factor in product.args)
+            turned = graph.call_function(aten.bmm.default, (b, a))
+        shape = node.meta["val"].shape
+        turned.meta["val"] = Facts(shape, (shape[1] * shape[2], shape[2], 1))
+        node.replace_all_uses_with(turned)
+        graph.erase_node(node)
+    graph.eliminate_dead_code()
+
+
+def _transposed(graph: fx.Graph, factor: fx.Node) -> fx.Node:
+    node = graph.call_function(aten.transpose.int, (factor, 1, 2))
+    m, rows, columns = factor.meta["val"].shape
+    stride = factor.meta["val"].stride
+    node.meta["val"] = Facts(torch.Size((m, columns, rows)), (stride[0], stride[2], stride[1]))
+    return node
 
 
 def _fuse_bias(graph: fx.Graph) -> None:

@@ -6,7 +6,7 @@ stack's (M, P): the optimizer then passes over memory once, whatever the number 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import torch
@@ -21,20 +21,28 @@ PerExample = Callable[[Tensor, Tensor], Tensor]
 
 
 class Layout(NamedTuple):
-    """How a flat vector (P,) splits into a module's named parameters."""
+    """How a flat vector (P,) splits into a module's named parameters.
+
+    A matrix (fan_out, fan_in) is kept transposed, so that x W^T multiplies two row-major matrices:
+    twice as fast on a CPU as with the second one transposed.
+    """
 
     names: tuple[str, ...]
     shapes: tuple[torch.Size, ...]
 
-    @property
-    def sizes(self) -> list[int]:
-        """Elements of each parameter."""
-        return [shape.numel() for shape in self.shapes]
-
     def unflatten(self, flat: Tensor) -> dict[str, Tensor]:
-        """Views of flat (P,) by parameter name."""
-        parts = torch.split(flat, self.sizes)
-        return {n: p.view(s) for n, p, s in zip(self.names, parts, self.shapes, strict=True)}
+        """Views of flat (P,) by parameter name, in the module's own shapes."""
+        parts = torch.split(flat, [shape.numel() for shape in self.shapes])
+        return {n: _view(p, s) for n, p, s in zip(self.names, parts, self.shapes, strict=True)}
+
+    def flatten(self, named: Mapping[str, Tensor]) -> Tensor:
+        """The flat vector (P,) of parameters in the module's own shapes."""
+        parts = (named[name] for name in self.names)
+        return torch.cat([(p.t() if p.dim() == 2 else p).reshape(-1) for p in parts])
+
+
+def _view(part: Tensor, shape: torch.Size) -> Tensor:
+    return part.view(shape[1], shape[0]).t() if len(shape) == 2 else part.view(shape)
 
 
 def layout_of(module: nn.Module) -> Layout:

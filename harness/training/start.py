@@ -31,8 +31,7 @@ def initial_params(trial: Trial, module: nn.Module) -> Tensor:
     change to one layer leaves the others' draws as they were.
     """
     layout, own = layout_of(module), dict(module.named_parameters())
-    parts = [_initial(trial, name, own[name].detach()) for name in layout.names]
-    return torch.cat([p.reshape(-1) for p in parts])
+    return layout.flatten({name: _initial(trial, name, own[name].detach()) for name in layout.names})
 
 
 def _initial(trial: Trial, name: str, own: Tensor) -> Tensor:
