@@ -14,6 +14,7 @@ import typer
 
 from harness import __version__
 from harness.cli import show
+from harness.cli.folders import check_writable
 from harness.errors import HarnessError, RunFailed
 
 app = typer.Typer(
@@ -121,12 +122,15 @@ def plan(
     Arms, trials, stacks, the smallest difference the design can detect, and the minutes it takes,
     from timing a few steps of every program.
     """
-    from harness.cli.folders import check_writable
-    from harness.cli.running import Asked, cores, load_design
+    from harness.cli.asked import Asked
+
+    asked = Asked(name, tier, replicates)
+    asked.file()  # what is wrong there is said before seconds of imports
+    check_writable(results, "results")
+    from harness.cli.running import cores, load_design
     from harness.running.cost import make_plan
 
-    design = load_design(Asked(name, tier, replicates))
-    check_writable(results, "results")
+    design = load_design(asked)
     made = make_plan(design, results, workers or cores())
     show.json(made.model_dump(mode="json")) if as_json else show.plan(design, made)
 
@@ -153,10 +157,14 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Run a study to its verdict and report. A run that was stopped goes on where it was."""
-    from harness.cli.running import Asked, Settings, finish_mirror, run_to_report
+    from harness.cli.asked import Asked
+
+    asked = Asked(name, tier, replicates)
+    asked.file()  # what is wrong there is said before seconds of imports
+    from harness.cli.running import Settings, finish_mirror, run_to_report
 
     settings = Settings(results, reports, workers, device, stack, amend, mlflow)
-    done = run_to_report(Asked(name, tier, replicates), settings)
+    done = run_to_report(asked, settings)
     if as_json:
         show.json(done.verdict.model_dump(mode="json"))
     else:
@@ -208,7 +216,6 @@ def ui(
     results: Results = RESULTS,
 ) -> None:
     """Serve the MLflow pages of all studies on 127.0.0.1."""
-    from harness.cli.folders import check_writable
     from harness.cli.serving import serve
 
     check_writable(results, "results")
@@ -260,7 +267,6 @@ def data_fetch(
     """
     from harness.catalogue.data.fetch import fetch
     from harness.catalogue.data.folder import data_dir
-    from harness.cli.folders import check_writable
 
     folder = to or data_dir()
     check_writable(folder, "data", "--to")

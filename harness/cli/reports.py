@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,7 +28,7 @@ def known_results(name: str, tier: str | None, results: Path) -> str:
     Raises UnknownName where there is no such study either, else BadInput.
     """
     stored = stored_name(name, tier)
-    if Store(results, stored, read_only=True).design() is not None:
+    if re.fullmatch(r"\w[\w-]*", stored) and Store(results, stored, read_only=True).design() is not None:
         return stored
     find(name)  # a name nobody has: say which there are
     raise BadInput(

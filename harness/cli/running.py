@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -13,12 +12,12 @@ import torch
 from harness.catalogue.data import data_set
 from harness.catalogue.resolve import options_of
 from harness.cli import show
+from harness.cli.asked import Asked
 from harness.cli.folders import check_writable
 from harness.cli.progress import Watcher
 from harness.cli.reports import rebuild, stored_name
 from harness.errors import BadInput, RunFailed
 from harness.planning.design import make_design
-from harness.planning.studies import FOLDER, find
 from harness.records.mirror_process import MirrorProcess
 from harness.records.store import Store
 from harness.reporting.build import ReportPaths
@@ -27,29 +26,9 @@ from harness.running.executors import WorkerProcesses
 from harness.running.run import run_study
 from harness.words.config import RunConfig
 from harness.words.design import Design
-from harness.words.study_file import load_study
 from harness.words.verdict import StudyVerdict
 
 MIRROR_WAIT_S = 120.0
-
-
-class Asked(NamedTuple):
-    """A study as the user asks for it."""
-
-    name: str
-    tier: str | None
-    replicates: int | None
-
-    @property
-    def command(self) -> str:
-        """What reproduces the run."""
-        path = find(self.name)
-        if path.parent == FOLDER and self.replicates is None:
-            return f"make study NAME={path.stem}" + (f" TIER={self.tier}" if self.tier else "")
-        words = ["harness", "run", path.stem if path.parent == FOLDER else str(path)]
-        words += ["--tier", self.tier] if self.tier else []
-        words += ["--replicates", str(self.replicates)] if self.replicates else []
-        return shlex.join(words)
 
 
 class Settings(NamedTuple):
@@ -75,7 +54,7 @@ class Outcome(NamedTuple):
 
 def load_design(asked: Asked) -> Design:
     """The design of a study named by the user. Raises BadInput, also where its data aren't there."""
-    design = make_design(load_study(find(asked.name)), asked.tier, asked.replicates)
+    design = make_design(asked.file(), asked.tier, asked.replicates)
     for arm in design.arms:
         config = RunConfig.model_validate(arm.config)
         data_set(config.data.name).content(options_of(config, "data"))
@@ -96,16 +75,10 @@ def run_to_report(asked: Asked, settings: Settings) -> Outcome:
         _lock(store)
         store.start_execution(command=asked.command, device=device)
         mirror = _start_mirror(settings, stored)
-        status = "failed"
         try:
-            _run(design, settings, store, device)
+            _run_to_records(design, settings, store, device)
             verdict, paths = rebuild(stored, settings.results, settings.reports)
-            status = "done"
-        except KeyboardInterrupt:
-            status = "interrupted"
-            raise
         finally:
-            store.end_execution(status=status, time_s=round(time.perf_counter() - started, 1))
             if mirror is not None:
                 mirror.finish()
     return Outcome(verdict, paths, mirror, time.perf_counter() - started)
@@ -164,6 +137,19 @@ def _run(design: Design, settings: Settings, store: Store, device: str) -> None:
             run_study(design, bench, settings.amend)
     finally:
         executor.close()
+
+
+def _run_to_records(design: Design, settings: Settings, store: Store, device: str) -> None:
+    """Run, and note how it ended: before the report, which tells of this execution too."""
+    started, status = time.perf_counter(), "failed"
+    try:
+        _run(design, settings, store, device)
+        status = "done"
+    except KeyboardInterrupt:
+        status = "interrupted"
+        raise
+    finally:
+        store.end_execution(status=status, time_s=round(time.perf_counter() - started, 1))
 
 
 def _lock(store: Store) -> None:

@@ -1,0 +1,85 @@
+"""A project folder of its own for every test, and the command line called in this process."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from harness.cli import main
+
+TINY = """\
+title: Does Adam beat SGD on [small] digits?
+claim: {says: Adam ends with a higher test accuracy than SGD}
+base:
+  data: {name: digits}
+  model: {name: mlp, widths: [8]}
+  train: {batch_size: 50, epochs: 2}
+arms:
+  optimizer.name: [sgd, adam]
+tune: {optimizer.lr: own_range, points: 9, seeds: 2}
+judge: {replicates: 8}
+hypotheses:
+  - {primary: true, kind: superiority, a: adam, b: sgd, outcome: {final: test/accuracy}, delta: 0.02}
+tiers:
+  full: {judge.replicates: 20}
+"""
+
+
+class Result(NamedTuple):
+    """How a command ended and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """Standard output as strict JSON."""
+
+        def refuse(constant: str) -> None:
+            raise AssertionError(f"{constant} is no JSON")
+
+        return json.loads(self.out, parse_constant=refuse)
+
+
+Harness = Callable[..., Result]
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with one study, `tiny`, and an empty data folder; the current one."""
+    (tmp_path / "studies").mkdir()
+    (tmp_path / "data").mkdir()
+    (tmp_path / "studies/tiny.yaml").write_text(TINY)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HARNESS_DATA", str(tmp_path / "data"))
+    for name in ("HARNESS_RESULTS", "HARNESS_REPORTS", "MLFLOW_TRACKING_URI"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def harness(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Harness]:
+    """Calls the command line in this process."""
+
+    def call(*words: str) -> Result:
+        monkeypatch.setattr(sys, "argv", ["harness", *words])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        code = ended.value.code
+        return Result(code if isinstance(code, int) else int(code is not None), *capsys.readouterr())
+
+    return call
+
+
+def files(folder: Path) -> set[str]:
+    """Every path below a folder."""
+    return {str(p.relative_to(folder)) for p in folder.rglob("*")}

@@ -1,0 +1,56 @@
+"""A small study from one command to its report, rebuilt from records, listed, mirrored."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from harness.cli.asked import Asked
+from harness.cli.running import device_of
+from harness.errors import BadInput
+from tests.cli.conftest import Harness, files
+
+
+def test_a_study_from_one_command_to_its_report(harness: Harness, project: Path) -> None:
+    ran = harness("run", "tiny", "--no-mlflow", "--workers", "1")
+    assert ran.code == 0, ran.err
+    verdict = json.loads((project / "reports/tiny/verdict.json").read_text())
+    assert ran.out.split("\n")[1] == verdict["headline"]  # results to stdout: the verdict and the report
+    assert "report  reports/tiny/report.html" in ran.out
+    for said in ("[small]", "tuning: 36 trials", "tuned so far", "judging: 16 trials", "took "):
+        assert said in ran.err  # how it went on to stderr
+    executions = json.loads((project / "results/tiny/executions.json").read_text())
+    assert [(e["command"], e["status"]) for e in executions] == [("make study NAME=tiny", "done")]
+
+    records = files(project / "results/tiny/records")
+    page = (project / "reports/tiny/report.html").read_bytes()
+    rebuilt = harness("report", "tiny", "--json")
+    assert rebuilt.json["headline"] == verdict["headline"]  # JSON alone on stdout, without NaN
+    assert (project / "reports/tiny/report.html").read_bytes() == page
+
+    again = harness("run", "tiny", "--no-mlflow", "--workers", "1", "--json")
+    assert again.json["headline"] == verdict["headline"]
+    assert "judging: 16 trials, 16 of them kept from before" in again.err
+    assert files(project / "results/tiny/records") == records  # nothing ran again
+    assert [row["state"] for row in harness("list", "--json").json] == ["judged"]
+
+    assert "another design" in harness("run", "tiny", "--no-mlflow", "--replicates", "9").err
+
+
+def test_the_command_that_reproduces_a_run(project: Path) -> None:
+    assert Asked("tiny").command == "make study NAME=tiny"
+    assert Asked("studies/tiny.yaml", "full").command == "make study NAME=tiny TIER=full"
+    assert Asked("tiny", "full", 9).command == "harness run tiny --tier full --replicates 9"
+    (project / "studies").rename(project / "my studies")
+    assert Asked("my studies/tiny.yaml").command == "harness run 'my studies/tiny.yaml'"
+
+
+def test_a_gpu_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert device_of("auto") == "cpu"
+    with pytest.raises(BadInput, match=r"sees no GPU; allowed: auto, cpu$"):
+        device_of("cuda")
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    assert (device_of("auto"), device_of("cpu")) == ("cuda", "cpu")
