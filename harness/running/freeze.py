@@ -7,9 +7,12 @@ from datetime import UTC, datetime
 
 from harness.analysis.target import tuning_target
 from harness.errors import BadInput
+from harness.records.store import Store
 from harness.words.design import Choice, Design, Frozen
 from harness.words.record import Record
 from harness.words.study import Outcome
+
+DESIGN = "the study (claim, arms, tuning, replicates, hypotheses or gates)"
 
 Tuned = Mapping[str, Mapping[int, list[Record]]]  # arm -> point -> one record a seed
 
@@ -65,20 +68,36 @@ def freeze(
     if before is None or before.hash == frozen.hash:
         return before or frozen
     if amendment is None:
-        raise BadInput(
-            f"study {design.name!r} was judged under another design, frozen {before.time}: "
-            f"{_difference(before, frozen)}. Results seen under one design don't count for another. "
-            "Take the change back, or disclose it in the report: harness run "
-            f'{design.name} --amend "why it changed"'
-        )
+        raise _refusal(design, before, _difference(before, frozen))
     note = f"{frozen.time}: {amendment} ({_difference(before, frozen)})"
     return frozen.model_copy(update={"amendments": [*before.amendments, note]})
 
 
+def judged_under(store: Store) -> Frozen | None:
+    """What the store's judged records were judged under; None where nothing has been judged yet."""
+    frozen = store.frozen()
+    if frozen is None or not any(r.phase == "judge" and r.final for r in store.records()):
+        return None
+    return frozen
+
+
+def check_design(design: Design, before: Frozen | None, amendment: str | None) -> None:
+    """Refuse a design other than the judged one before anything is run or written. Raises BadInput."""
+    if before is not None and before.design_hash != design.hash and amendment is None:
+        raise _refusal(design, before, f"changed is {DESIGN}")
+
+
+def _refusal(design: Design, before: Frozen, difference: str) -> BadInput:
+    return BadInput(
+        f"study {design.name!r} was judged under another design, frozen {before.time}: {difference}. "
+        "Results seen under one design don't count for another. Take the change back, or disclose it "
+        f'in the report: harness run {design.name} --amend "why it changed"'
+    )
+
+
 def _difference(before: Frozen, after: Frozen) -> str:
     parts = {
-        "the study (claim, arms, tuning, replicates, hypotheses or gates)": before.design_hash
-        != after.design_hash,
+        DESIGN: before.design_hash != after.design_hash,
         "the targets": before.targets != after.targets,
         "the tuned values": before.choices != after.choices,
     }

@@ -10,7 +10,7 @@ from harness.analysis.outcomes import outcome_direction, outcome_value
 from harness.planning.trials import Placed, judge_trials, tune_trials
 from harness.planning.tuning import ArmTuner, Asked, Scores, open_journal
 from harness.running.batch import Bench, run_batch
-from harness.running.freeze import freeze, targets
+from harness.running.freeze import check_design, freeze, judged_under, targets
 from harness.running.job import Job
 from harness.running.reruns import compare
 from harness.training.stack import Stack
@@ -31,12 +31,13 @@ def run_study(design: Design, bench: Bench, amendment: str | None = None) -> Non
     BadInput where the design changed after judging, RunFailed where trials failed.
     """
     store = bench.store
+    judged_before = judged_under(store)
+    check_design(design, judged_before, amendment)
     store.save_design(design)
     bench.observer.planned(design, n_trials(design))
     tuning = Tuning(design, bench)
     choices = tuning.run()
     store.save_choices(choices)
-    judged_before = store.frozen() if any(p.phase == "judge" for p in store.plan()) else None
     frozen = freeze(design, (tuning.targets, choices), judged_before, amendment)
     store.save_frozen(frozen)
     judged = [
@@ -80,7 +81,8 @@ class Tuning:
         self._tuners = {a.label: ArmTuner(design, a, self.better, journal) for a in design.arms}
         self._records: dict[str, dict[int, list[Record]]] = defaultdict(dict)
         self.planned: list[Planned] = []
-        self.targets: dict[str, float] = {}
+        given = design.study.target.value is not None
+        self.targets: dict[str, float] = targets(design, {}) if given else {}
 
     def run(self) -> dict[str, Choice]:
         """Ask, run and tell until every arm has its choice."""

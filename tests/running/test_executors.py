@@ -1,0 +1,165 @@
+"""Worker processes may die at any moment: jobs go on, others are kept, errors come back."""
+
+import os
+import signal
+import time
+from concurrent.futures import wait
+
+import psutil
+import pytest
+
+from harness.errors import DataMissing, RunFailed
+from harness.planning.trials import judge_trials
+from harness.running.batch import run_batch
+from harness.running.executors import MAX_TRIES, ThisProcess, WorkerProcesses
+from harness.running.job import Job, run_job
+from harness.training.stack import Stack, stack_key
+from harness.words.record import Status
+from tests.running.conftest import JUDGED
+from tests.running.executors import Counting
+
+LONG = ("epochs: 2", "steps: 1500, evaluations: 150")  # seconds, and many words of progress
+
+
+@pytest.fixture
+def pool():
+    pools = []
+
+    def _pool(workers=1):
+        pools.append(WorkerProcesses(workers))
+        return pools[-1]
+
+    yield _pool
+    for made in pools:
+        made.close()
+
+
+@pytest.fixture
+def job(design, cache_dir):
+    def _job(*replacements, arm="sgd", replicates=(0, 1), name="tiny"):
+        plan = design(*replacements, name=name)
+        trials = tuple(t for t, _ in judge_trials(plan, plan.arm(arm), {"optimizer.lr": 0.01}, replicates))
+        return Job(Stack(stack_key(trials[0].config), trials), cache_dir)
+
+    return _job
+
+
+def workers_alive():
+    """The worker processes that are children of this one."""
+    own = psutil.Process().children()
+    return [c for c in own if c.is_running() and c.status() != psutil.STATUS_ZOMBIE and is_worker(c)]
+
+
+def is_worker(process):
+    return "multiprocessing.spawn" in " ".join(process.cmdline())
+
+
+def numbers(records):
+    return [(r.trial, r.status, repr(r.curves), repr(r.final)) for r in records]
+
+
+def test_results_are_those_of_this_process(pool, job):
+    shares = []
+    future = pool().submit(job(), shares.append)
+    assert numbers(future.result(120)) == numbers(ThisProcess().submit(job(), lambda s: None).result())
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_is_replaced_and_its_job_runs_again(pool, job):
+    executor, work, killed = pool(), job(LONG), []
+
+    def report(share):
+        if share > 0 and not killed:
+            (worker,) = workers_alive()
+            killed.append(worker.pid)
+            os.kill(worker.pid, signal.SIGKILL)
+
+    records = executor.submit(work, report).result(120)
+    assert killed
+    assert numbers(records) == numbers(run_job(work))
+    (worker,) = workers_alive()
+    assert worker.pid not in killed
+
+
+@pytest.mark.slow
+def test_a_job_that_always_kills_its_worker_fails_and_the_others_are_kept(pool, design, bench):
+    """Adam's job dies at its first word of progress, each time; SGD's records stay."""
+    plan, killed = design(LONG), []
+
+    class Deadly(Counting):
+        def submit(self, work, report):
+            adam = work.stack.config["optimizer"]["name"] == "adam"
+            return super().submit(work, self.kill if adam else report)
+
+        def kill(self, _share):
+            alive = {w.pid for w in workers_alive()} - set(killed)
+            killed.extend(alive)
+            for pid in alive:
+                os.kill(pid, signal.SIGKILL)
+
+    b = bench(Deadly(pool(1)))
+    sgd = [t for t, _ in judge_trials(plan, plan.arm("sgd"), {"optimizer.lr": 0.01})]
+    adam = [t for t, _ in judge_trials(plan, plan.arm("adam"), {"optimizer.lr": 0.01})]
+    with pytest.raises(RunFailed, match="ended its worker process 3 times") as caught:
+        run_batch(b, "judging", [*sgd, *adam])
+    assert "Finished trials are kept" in str(caught.value)
+    assert len(killed) == MAX_TRIES
+    assert b.store.finished() == {t.id for t in sgd}
+    assert len(sgd) + len(adam) == JUDGED
+
+
+def test_what_the_user_can_mend_is_raised_as_it_is(pool, job, tmp_path):
+    broken = job(("name: mnist1d, n_train: 200, n_val: 60, n_test: 60", "name: mnist1d"))
+    table = {"name": "file", "file": str(tmp_path / "none.csv"), "target": "y"}
+    trial = broken.stack.trials[0]
+    gone = trial.model_copy(update={"config": {**trial.config, "data": table}})
+    future = pool().submit(broken._replace(stack=Stack("x", (gone,))), lambda s: None)
+    with pytest.raises(DataMissing, match=r"none\.csv"):
+        future.result(120)
+
+
+def test_an_error_of_the_program_makes_failed_records(job, cache_dir):
+    work = job()
+    broken = [
+        t.model_copy(update={"config": {**t.config, "optimizer": {"name": "sgd"}}}) for t in work.stack.trials
+    ]
+    records = run_job(work._replace(stack=Stack("x", tuple(broken))))
+    assert [r.status for r in records] == [Status.FAILED] * 2
+    assert all(r.final == {} and r.curves == {} and "Error" in r.reason for r in records)
+
+
+def test_a_worker_goes_on_after_an_error(pool, job, tmp_path):
+    executor, good = pool(), job()
+    trial = good.stack.trials[0]
+    table = {"name": "file", "file": str(tmp_path / "none.csv"), "target": "y"}
+    bad = good._replace(
+        stack=Stack("x", (trial.model_copy(update={"config": {**trial.config, "data": table}}),))
+    )
+    first, second = executor.submit(bad, lambda s: None), executor.submit(good, lambda s: None)
+    wait([first, second], 120)
+    assert isinstance(first.exception(), DataMissing)
+    assert [r.status for r in second.result()] == [Status.DONE] * 2
+
+
+@pytest.mark.slow
+def test_close_ends_workers_at_once_whatever_they_do(job):
+    executor = WorkerProcesses(2)
+    began = []
+    for arm in ("sgd", "adam"):
+        executor.submit(job(("epochs: 2", "steps: 1000000, evaluations: 1000"), arm=arm), began.append)
+    until = time.monotonic() + 60
+    while not began and time.monotonic() < until:
+        time.sleep(0.05)
+    assert began
+    started = time.monotonic()
+    executor.close()
+    assert time.monotonic() - started < 10
+    assert workers_alive() == []
+
+
+def test_the_callers_environment_is_left_alone(pool):
+    before = dict(os.environ)
+    pool(2)
+    assert dict(os.environ) == before
