@@ -43,7 +43,8 @@ class Net(NamedTuple):
 
 
 NETS = (Net((40, 100, 100, 10), 100), Net((64, 64, 10), 64))
-OPTIMIZERS = ("sgd", "adam")
+GRADIENT = "gradient alone"  # no batch gathered, no optimizer
+KINDS = (GRADIENT, "sgd", "adam")
 
 
 def engine(session: Session) -> Result:
@@ -51,21 +52,27 @@ def engine(session: Session) -> Result:
     target = session.folder / "engine.json"
     run_fresh(module("engine", session.rounds, target), WORKER_ENVIRONMENT)
     runs = json.loads(target.read_text(encoding="utf-8"))
-    rows = [Row("engine", f"bmm / step, {r['net']}, {r['optimizer']}, stack {r['stack']}", r["shares"], "",
-                SHARE if r["stack"] >= 64 else None) for r in runs]  # fmt: skip
+    rows = [_row(r) for r in runs]
     return Result(rows, [{"case": "engine", **r} for r in runs])
 
 
-def measure(net: Net, optimizer: str, stack: int, rounds: int) -> dict[str, Any]:
+def _row(run: dict[str, Any]) -> Row:
+    """The bar is for whole steps of stacks as large as studies make them."""
+    bar = SHARE if run["stack"] >= 64 and run["kind"] != GRADIENT else None
+    what = f"bmm / step, {run['net']}, {run['kind']}, stack {run['stack']}"
+    return Row("engine", what, run["shares"], "", bar)
+
+
+def measure(net: Net, kind: str, stack: int, rounds: int) -> dict[str, Any]:
     """Seconds a step and seconds of its products, in alternating blocks."""
-    step, products = stepper(net, optimizer, stack), products_of(net, stack)
+    step, products = stepper(net, kind, stack), products_of(net, stack)
     times: list[tuple[float, float]] = []
     step(), products()
     for _ in range(3 * rounds):
         times.append((timed(step), timed(products)))
     return {
         "net": str(net),
-        "optimizer": optimizer,
+        "kind": kind,
         "stack": stack,
         "step_us_a_model": [1e6 * s / stack for s, _ in times],
         "bmm_us_a_model": [1e6 * p / stack for _, p in times],
@@ -73,18 +80,22 @@ def measure(net: Net, optimizer: str, stack: int, rounds: int) -> dict[str, Any]
     }
 
 
-def stepper(net: Net, optimizer: str, m: int) -> Callable[[], None]:
-    """One training step of m models, gather of the batch and optimizer included."""
+def stepper(net: Net, kind: str, m: int) -> Callable[[], object]:
+    """One training step of m models, gather of the batch and optimizer included, or its gradient alone."""
+    optimizer = "sgd" if kind == GRADIENT else kind
     trials = tuple(_trial(net, optimizer, replicate) for replicate in range(m))
     splits = _splits(net)
     run: Run = start(Stack(stack_key(trials[0].config), trials), [splits] * m, torch.device("cpu"))
     generator = torch.Generator().manual_seed(0)
     n_train = len(splits.y_train)
     orders = torch.stack([torch.randperm(n_train, generator=generator)[: net.batch_size] for _ in range(m)])
+    if kind == GRADIENT:
+        x, y = run.data.batch(orders)
+        return lambda: run.program.gradient(run.params, run.buffers, x, y)
     return lambda: train_step(run, 0, orders)
 
 
-def products_of(net: Net, m: int) -> Callable[[], None]:
+def products_of(net: Net, m: int) -> Callable[[], object]:
     """The matrix products of a step of m models: (M, B, I) by (M, I, O) forward, two more backward."""
     layers = []
     for i, (fan_in, fan_out) in enumerate(pairwise(net.widths)):
@@ -102,7 +113,7 @@ def products_of(net: Net, m: int) -> Callable[[], None]:
     return run
 
 
-def timed(step: Callable[[], None]) -> float:
+def timed(step: Callable[[], object]) -> float:
     """Seconds a call, over a block of them."""
     begun, calls = time.perf_counter(), 0
     while (elapsed := time.perf_counter() - begun) < BLOCK_S:
@@ -133,7 +144,7 @@ def main() -> None:
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     with torch.no_grad():
-        runs = [measure(net, o, m, rounds) for net in NETS for o in OPTIMIZERS for m in STACKS]
+        runs = [measure(net, k, m, rounds) for net in NETS for k in KINDS for m in STACKS]
     for run in runs:
         run["share"] = statistics.median(run["shares"])
     target.write_text(json.dumps(runs), encoding="utf-8")

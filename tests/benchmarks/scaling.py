@@ -1,4 +1,4 @@
-"""How cost grows: with workers, with trials, and what isn't training. Each in a fresh process.
+"""How cost grows with trials, and what isn't training. Each in a fresh process.
 
 Run as `python -m tests.benchmarks.scaling TASK RESULT`; the task is JSON.
 """
@@ -19,14 +19,14 @@ from harness.cli.reports import rebuild
 from harness.records.mirror import places, sync
 from harness.records.store import Store
 from harness.running.batch import Bench
-from harness.running.executors import WORKER_ENVIRONMENT, Executor, WorkerProcesses
+from harness.running.executors import Executor, WorkerProcesses
 from harness.running.job import Job, Report
 from harness.running.observer import Silent
 from harness.running.run import run_study
 from harness.words.record import Record
 from tests.benchmarks import studies
 from tests.benchmarks.session import Bar, Result, Row, Session, module, run_fresh
-from tests.benchmarks.task import Task, read_done
+from tests.benchmarks.stacked import warm_up
 from tests.benchmarks.trials import of_design
 
 
@@ -34,6 +34,7 @@ def small_study(folder: Path, judged: int, epochs: int) -> Path:
     """Three arms of the 4-8-4-1 regression, 18 tuning trials each and `judged` replicates."""
     tree = studies.teacher(folder)
     tree["base"]["train"]["epochs"] = epochs
+    tree["tune"]["extend"] = 0
     tree["judge"] = {"replicates": judged}
     pair = {"kind": "superiority", "a": "adam", "b": "sgd", "outcome": {"final": "test/mse"}, "delta": "5%"}
     tree["hypotheses"] = [{"primary": True, **pair}]
@@ -91,9 +92,11 @@ class Watched:
 def run_parts(task: dict[str, Any]) -> dict[str, Any]:
     """A study from file to report, its wall seconds by part. Imports and worker start-up are left out."""
     folder = Path(task["folder"])
-    executor = Watched(WorkerProcesses(task["workers"]))
+    executor, file = Watched(WorkerProcesses(task["workers"])), Path(task["file"])
+    warm_up(of_design(studies.design_of(file))[0].trial, folder / ".cache", executor)
+    executor.open_s = 0.0
     begun = time.perf_counter()
-    design = studies.design_of(Path(task["file"]))
+    design = studies.design_of(file)
     planned = time.perf_counter()
     with Store(folder, design.name) as store:
         store.start_execution(command="benchmark", device="cpu")
@@ -173,7 +176,7 @@ def tenfold(session: Session) -> Result:
         runs[name] = _fresh(session, "study", file=str(file), folder=str(folder), workers=2)
         session.say(f"  tenfold: {runs[name]['trials']} trials in {runs[name]['wall_s']:.1f} s")
     one, ten = runs["one"], runs["ten"]
-    times = ten["trials"] / one["trials"] / 10  # range extensions make it not quite ten
+    times = ten["trials"] / one["trials"] / 10
     wall, memory = (ten[k] / one[k] for k in ("wall_s", "peak_rss_mib"))
     rows = [
         Row("tenfold", "time of ten times the trials", [wall / times], "×", Bar(10.5, at_least=False)),
@@ -196,24 +199,6 @@ def mirror(session: Session) -> Result:
         [Row("mirror", "a trial", values, "ms", Bar(25, at_least=False))],
         [{"case": "mirror", **r} for r in runs],
     )
-
-
-def workers(session: Session) -> Result:
-    """The digits trials through one worker process and through two, interleaved."""
-    folder = _folder(session, "workers")
-    listed = of_design(studies.design_of(studies.write_study(folder / "bench.yaml", studies.digits(folder))))
-    loops: dict[int, list[float]] = {1: [], 2: []}
-    for turn in range(session.rounds):
-        for count, found in loops.items():
-            own = _folder(session, "workers")
-            task, result = own / "task.json", own / "result.json"
-            Task(listed, folder / "cache", own, {"workers": count}).write(task)
-            run_fresh(module("stacked", task, result), WORKER_ENVIRONMENT)
-            found.append(read_done(result).loop_s)
-            session.say(f"  workers, round {turn + 1}: {count} took {found[-1]:.1f} s")
-    ratios = [a / b for a, b in zip(loops[1], loops[2], strict=True)]
-    runs = [{"case": "workers", "workers": n, "loop_s": found} for n, found in loops.items()]
-    return Result([Row("workers", "one worker / two workers", ratios, "×", Bar(1.8))], runs)
 
 
 def main() -> None:

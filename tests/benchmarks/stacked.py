@@ -5,13 +5,16 @@ Settings: `workers`; `device`. As in a study, tuned and judged trials run in bat
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from harness.records.store import Store
 from harness.running.batch import Bench, run_batch
-from harness.running.executors import WorkerProcesses
+from harness.running.executors import Executor, WorkerProcesses
 from harness.running.job import Job
 from harness.running.observer import Silent
 from harness.training.stack import Stack
 from harness.words.record import Record
+from harness.words.trial import Trial
 from tests.benchmarks.task import Done, Task, serve, stopwatch
 from tests.benchmarks.trials import Listed, Timed
 
@@ -23,7 +26,7 @@ def run(task: Task) -> Done:
     executor = WorkerProcesses(task.settings["workers"])
     device = task.settings.get("device", "cpu")
     bench = Bench(Store(task.folder, "bench"), executor, Silent(), task.cache_dir, device)
-    _warm_up(task, executor, device)
+    warm_up(task.listed[0].trial, task.cache_dir, executor, device)
     with bench.store, stopwatch() as elapsed:
         for phase in ("tune", "judge"):
             run_batch(bench, phase, [item.trial for item in task.listed if item.trial.phase == phase])
@@ -32,12 +35,11 @@ def run(task: Task) -> Done:
     return Done([timed(item, bench.records[item.trial.id]) for item in task.listed], loop_s)
 
 
-def _warm_up(task: Task, executor: WorkerProcesses, device: str) -> None:
+def warm_up(first: Trial, cache_dir: Path, executor: Executor, device: str = "cpu") -> None:
     """A short trial on every worker, so that imports are done and data are open."""
-    first = task.listed[0].trial
     section = {k: v for k, v in first.config["train"].items() if k != "epochs"}
     config = {**first.config, "train": {**section, "steps": WARM_UP_STEPS}}
-    job = Job(Stack("warm-up", (first.model_copy(update={"config": config}),)), task.cache_dir, device)
+    job = Job(Stack("warm-up", (first.model_copy(update={"config": config}),)), cache_dir, device)
     futures = [executor.submit(job, lambda share: None) for _ in range(2 * executor.workers)]
     for future in futures:
         future.result()

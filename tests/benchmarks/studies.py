@@ -31,7 +31,7 @@ def digits(folder: Path) -> dict[str, Any]:
         },
         "arms": {"optimizer.name": ["sgd", "momentum", "nag", "adam"]},
         "tune": {"optimizer.lr": "own_range", "points": 9, "seeds": 2},
-        "judge": {"replicates": 46},
+        "judge": {"replicates": 30},
     }
 
 
@@ -41,7 +41,7 @@ def mnist(folder: Path) -> dict[str, Any]:
     return {
         "title": "MNIST, 784-256-10",
         "base": {
-            "data": {"name": "mnist", "n_train": 20_000, "n_val": 5_000},
+            "data": {"name": "mnist", "n_train": 10_000, "n_val": 2_000},
             "model": {"name": "mlp", "widths": [256], "activation": "relu", "init": "he_normal"},
             "train": {"batch_size": 256, "epochs": 2},
         },
