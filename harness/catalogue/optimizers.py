@@ -149,14 +149,19 @@ def _divided_step(params: Tensor, rate: Tensor, numerator: Tensor, denominator: 
     return torch.addcdiv(params, numerator * rate.to(params.dtype), denominator, value=-1)
 
 
+def _power(base: Tensor, exponent: int) -> Tensor:
+    """Base to the exponent by logarithm: torch.pow's last bit depends on where an element stands."""
+    return torch.exp(exponent * torch.log(base))
+
+
 def _adam_step(grads: Tensor, state: State, params: Tensor, h: Hyper, step: int) -> tuple[Tensor, State]:
     """One Adam step. lr m^ / (sqrt(v^) + eps) = lr c / (1-b1^t) m / (sqrt(v) + c eps), c^2 = 1-b2^t."""
     dtype, beta1, beta2 = grads.dtype, h["beta1"], h["beta2"]
     mean = torch.lerp(state[0], grads, (1 - beta1).to(dtype))
     mean_square = torch.lerp(state[1], grads.square(), (1 - beta2).to(dtype))
-    correction = (1 - beta2**step).sqrt()
+    correction = (1 - _power(beta2, step)).sqrt()
     root = mean_square.sqrt().add_((h["eps"] * correction).to(dtype))
-    rate = h["lr"] * correction / (1 - beta1**step)
+    rate = h["lr"] * correction / (1 - _power(beta1, step))
     return _divided_step(params, rate, mean, root), (mean, mean_square)
 
 

@@ -178,6 +178,16 @@ def test_a_row_alone_is_the_row_in_a_stack(name, m):
             assert all(torch.equal(w[i], o[0]) for w, o in zip(whole, own, strict=True))
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_no_step_number_tells_a_stack_from_a_row(name):
+    """In float64, where nothing hides behind rounding: 200 steps of one gradient."""
+    entry, members, params, grads = stacked_start(name, 64, 3, torch.float64)
+    together = run_rows(entry, members, params, grads[:1] * STEPS)
+    for i in (0, 37, 63):
+        alone = run_rows(entry, members[i : i + 1], params[i : i + 1], [grads[0][i : i + 1]] * STEPS)
+        assert all(torch.equal(w[0][i], o[0][0]) for w, o in zip(together, alone, strict=True))
+
+
 @pytest.mark.parametrize("poison", [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize("name", NAMES)
 def test_a_lost_row_touches_no_other(name, poison):

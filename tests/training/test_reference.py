@@ -7,7 +7,7 @@ from torch import nn
 
 from harness.catalogue.losses import LOSSES
 from harness.catalogue.optimizers import OPTIMIZERS
-from harness.training.program import make_program
+from harness.training.program import layout_of, make_program
 from harness.training.start import batch_orders, build_module, initial_params
 from harness.words.trial import Trial
 from tests.training.examples import config_of, splits_for, train_together, trial_of
@@ -29,8 +29,11 @@ def plain_curve(trial, cache_dir, optimizer, dtype, cosine):
     model = nn.Sequential(nn.Linear(40, 13), nn.ReLU(), nn.Linear(13, 9), nn.ReLU(), nn.Linear(9, 10)).to(
         dtype
     )
-    start = initial_params(trial, build_module(trial.config, (40,), 10))
-    nn.utils.vector_to_parameters(start, model.parameters())
+    module = build_module(trial.config, (40,), 10)
+    start = layout_of(module).unflatten(initial_params(trial, module))
+    with torch.no_grad():
+        for own, value in zip(model.parameters(), start.values(), strict=True):
+            own.copy_(value)
     optimiser = PLAIN[optimizer](model.parameters())
     scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, STEPS) if cosine else None
     head, losses = len(splits.x_val), []
@@ -74,7 +77,7 @@ def test_softmax_regression_reaches_the_published_optimum(cache_dir):
         data={"name": "mnist1d", "frozen": True, "n_val": 0},
         model={"name": "mlp", "widths": [], "init": "zeros"},
         optimizer={"name": "nag", "lr": 0.3, "momentum": 0.99},
-        train={"batch_size": "full", "steps": 6000, "evaluations": 2, "dtype": "float64"},
+        train={"batch_size": "full", "steps": 4000, "evaluations": 2, "dtype": "float64"},
     )
     (record,) = train_together(
         [Trial(study="published", phase="judge", replicate=0, config=config)], cache_dir
@@ -99,10 +102,12 @@ def test_the_worked_example_to_the_last_digit():
         model={"name": "mlp", **options},
         train={"batch_size": 1, "steps": 1, "loss": "half_squared_error", "dtype": "float64"},
     )
-    program = make_program(build_module(config, (2,), 2), LOSSES["half_squared_error"].per_example)
+    module = build_module(config, (2,), 2)
+    program, layout = make_program(module, LOSSES["half_squared_error"].per_example), layout_of(module)
     x = torch.tensor([[[0.1, 0.2]]], dtype=torch.float64)  # (M, B, inputs)
     targets = torch.tensor([[[0.4, 0.6]]], dtype=torch.float64)
-    params = torch.tensor([WEIGHTS], dtype=torch.float64)
+    hidden, output = torch.tensor(WEIGHTS, dtype=torch.float64).view(2, 2, 2)  # each (units, inputs)
+    params = layout.flatten(dict(zip(layout.names, (hidden, output), strict=True))).unsqueeze(0)
     outputs = program.outputs(params, {}, x)
     assert [round(v, 8) for v in outputs.flatten().tolist()] == [0.60944600, 0.66384491]
     grads, (loss, _) = program.gradient(params, {}, x, targets)
@@ -113,6 +118,7 @@ def test_the_worked_example_to_the_last_digit():
         "weight_decay": torch.zeros(1, 1, dtype=torch.float64),
     }
     params, _ = sgd.update(grads, sgd.init(params), params, hyper, 1)
-    assert [round(v, 8) for v in params[0].tolist()] == AFTER
+    after = torch.stack(list(layout.unflatten(params[0]).values())).flatten()
+    assert [round(v, 8) for v in after.tolist()] == AFTER
     _, (loss, _) = program.gradient(params, {}, x, targets)
     assert round(loss.item(), 8) == 0.02323634
