@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
 from harness.cli import show
@@ -14,7 +15,7 @@ START_S = 120.0
 def serve(results: Path, port: int) -> None:
     """Start the server, say where it is once it answers, and stay until it ends."""
     command = ui_command(results, port)
-    with subprocess.Popen(command.argv, env=command.env) as server:
+    with subprocess.Popen(command.argv, env=command.env, stdout=sys.stderr) as server:
         try:
             wait_healthy(command.url, START_S)
             show.text(f"MLflow: {command.url}{ML_PAGES}   (Ctrl-C ends it)")

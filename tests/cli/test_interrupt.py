@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -15,10 +15,10 @@ import pytest
 from harness.records.store import Store
 from tests.cli.conftest import TINY, Harness
 
-WORDS = ["run", "tiny", "--no-mlflow", "--workers", "2", "--stack"]  # and a number
+RUN = ["run", "tiny", "--no-mlflow", "--stack", "3", "--workers"]  # and a number of them
 
 
-def until(true: Callable[[], bool], timeout_s: float = 60.0) -> None:
+def until(true: Callable[[], bool], timeout_s: float = 120.0) -> None:
     """Wait until something is so."""
     end = time.monotonic() + timeout_s
     while not true():
@@ -31,18 +31,27 @@ def parts(project: Path) -> dict[str, int]:
     return {p.name: p.stat().st_mtime_ns for p in (project / "results/tiny/records").glob("part-*.parquet")}
 
 
-def start(project: Path) -> tuple[subprocess.Popen[str], list[psutil.Process]]:
-    """A run under way that has written more parts than there were; and the processes it started."""
-    before = len(parts(project))
-    run = subprocess.Popen(
-        [sys.executable, "-m", "harness.cli", *WORDS, "3"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=project,
-    )
-    until(lambda: len(parts(project)) > before or run.poll() is not None)
-    return run, psutil.Process(run.pid).children(recursive=True)
+Start = Callable[[int], tuple["subprocess.Popen[str]", list[psutil.Process]]]
+
+
+@pytest.fixture
+def start(project: Path) -> Iterator[Start]:
+    """Starts a run and returns once it has written a part: the run, and the processes it started."""
+    runs = []
+
+    def start_run(workers: int) -> tuple[subprocess.Popen[str], list[psutil.Process]]:
+        before = len(parts(project))
+        argv = [sys.executable, "-m", "harness.cli", *RUN, str(workers)]
+        pipe = subprocess.PIPE
+        run = subprocess.Popen(argv, stdout=pipe, stderr=pipe, text=True, cwd=project)
+        runs.append(run)
+        until(lambda: len(parts(project)) > before or run.poll() is not None)
+        return run, psutil.Process(run.pid).children(recursive=True)
+
+    yield start_run
+    for run in runs:
+        run.kill()
+        run.communicate()
 
 
 def ended(processes: list[psutil.Process]) -> bool:
@@ -51,32 +60,34 @@ def ended(processes: list[psutil.Process]) -> bool:
 
 
 @pytest.mark.slow
-def test_a_run_goes_on_where_it_was_stopped(harness: Harness, project: Path) -> None:
+def test_a_run_goes_on_where_it_was_stopped(start: Start, harness: Harness, project: Path) -> None:
     (project / "studies/tiny.yaml").write_text(TINY.replace("epochs: 2", "epochs: 8"))
 
-    run, children = start(project)
+    run, children = start(2)
     assert len(children) >= 2
-    second = harness(*WORDS, "3")  # a second run at the same time
+    psutil.Process(run.pid).suspend()  # so that it doesn't end before the second one begins
+    second = harness(*RUN, "2")
     assert second.code == 2
     assert f"is going on (pid {run.pid})" in second.err
     run.send_signal(signal.SIGINT)
-    out, err = run.communicate(timeout=30)
+    psutil.Process(run.pid).resume()
+    out, err = run.communicate(timeout=60)
     assert run.returncode == 130
     assert "interrupted; everything finished is kept" in err
     assert out == ""
     assert "Traceback" not in err
-    until(lambda: ended(children), 10)
+    until(lambda: ended(children), 30)
     after_interrupt = parts(project)
     assert "no verdict yet" in harness("report", "tiny").err
 
-    run, children = start(project)
+    run, children = start(1)
     run.kill()
-    run.communicate(timeout=30)
-    until(lambda: ended(children), 20)  # workers end by themselves
+    run.communicate(timeout=60)
+    until(lambda: ended(children), 60)  # workers end by themselves
     after_kill = parts(project)
     assert after_interrupt.items() < after_kill.items()
 
-    last = harness(*WORDS, "18")
+    last = harness(*RUN, "1")
     assert last.code == 0, last.err
     assert "of them kept from before" in last.err
     whole = parts(project)
