@@ -70,9 +70,12 @@ def generator_of(seed):
     return torch.Generator().manual_seed(seed)
 
 
-@pytest.mark.parametrize("weight_decay", [0.0, 0.03])
 @pytest.mark.parametrize("problem", PROBLEMS)
-@pytest.mark.parametrize("unusual", [False, True], ids=["defaults", "unusual"])
+@pytest.mark.parametrize(
+    ("unusual", "weight_decay"),
+    [(False, 0.0), (False, 0.03), (True, 0.03)],
+    ids=["plain", "decay", "unusual"],
+)
 @pytest.mark.parametrize("name", sorted(TORCH))
 def test_agrees_with_torch_step_for_step(name, unusual, problem, weight_decay):
     # lr is one that moves and stays stable on the quadratic (curvature up to 10) for every rule

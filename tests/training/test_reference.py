@@ -71,6 +71,7 @@ def test_a_plain_loop_has_the_same_losses(optimizer, dtype, tolerance, cosine, c
     assert plain[-1] < 0.95 * plain[0]  # it learned
 
 
+@pytest.mark.slow
 def test_softmax_regression_reaches_the_published_optimum(cache_dir):
     """MNIST-1D's frozen set: cross-entropy 1.5832 / 1.6651, accuracy 37.23 % / 32.40 %, train / test."""
     config = config_of(
