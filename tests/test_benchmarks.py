@@ -12,10 +12,10 @@ from harness.training.stack import Stack
 from harness.training.train import train
 from harness.words.record import Status
 from tests.benchmarks import studies
-from tests.benchmarks.comparison import Measured, Pair, agreement, ratios
+from tests.benchmarks.comparison import Comparison, Measured, Pair, agreement, compare, ratios
 from tests.benchmarks.page import cells, document
 from tests.benchmarks.peers import plain, training
-from tests.benchmarks.session import Bar, Row
+from tests.benchmarks.session import Bar, Row, Session, Skipped
 from tests.benchmarks.task import Done, Task
 from tests.benchmarks.trials import Timed, from_json, of_design, scaled_up, share
 
@@ -149,6 +149,13 @@ def test_bars_are_met_on_their_own_side():
     assert not Bar(8).met(7.9)
     assert Bar(0.3, at_least=False).met(0.2)
     assert not Bar(0.3, at_least=False).met(0.31)
+
+
+def test_a_case_without_its_data_is_skipped(tmp_path, monkeypatch):
+    monkeypatch.setenv("HARNESS_DATA", str(tmp_path / "nothing"))
+    case = Comparison("mnist", studies.mnist, (Pair("loader", "harness, 2 workers"),))
+    with pytest.raises(Skipped, match="harness data fetch mnist"):
+        compare(case, Session(tmp_path))
 
 
 def test_a_row_tells_median_spread_and_bar():

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from harness.errors import DataMissing
 from harness.records.store import Store
 from harness.running.executors import WORKER_ENVIRONMENT
+from harness.running.job import splits_of
 from tests.benchmarks.session import Bar, Result, Row, Session, Skipped, module, run_fresh
 from tests.benchmarks.stacked import timed
 from tests.benchmarks.startup import HARNESS
@@ -116,6 +117,7 @@ class _Case:
         if not self.whole:
             try:
                 self.listed = of_design(design_of(self.file))
+                splits_of(self.listed[0].trial, self.cache_dir)
             except DataMissing as error:
                 raise Skipped(str(error)) from error
 

@@ -16,7 +16,7 @@ import optuna
 import torch
 
 from harness.running.job import splits_of
-from tests.benchmarks.peers.training import BATCHES, OnEpoch, Reached, train
+from tests.benchmarks.peers.training import BATCHES, OnEpoch, Reached, first_step, train
 from tests.benchmarks.task import Done, Task, serve, stopwatch
 from tests.benchmarks.trials import Listed, Timed
 
@@ -31,7 +31,7 @@ def run(task: Task) -> Done:
     for item in task.listed:  # data lie ready, as in a script that loads them first
         splits_of(item.trial, task.cache_dir)
     make_batches = BATCHES[task.settings["batches"]]
-    _warm_up(task)
+    first_step()
 
     def plain(config: dict[str, Any], item: Listed, on_epoch: OnEpoch = lambda *_: None) -> Reached:
         splits = splits_of(item.trial, task.cache_dir)
@@ -73,13 +73,6 @@ def _optimize(task: Task, run_one: Run) -> Done:
         study.optimize(objective, n_trials=len(task.listed), n_jobs=task.settings.get("jobs", 1))
         loop_s = elapsed()
     return Done(timed, loop_s)
-
-
-def _warm_up(task: Task) -> None:
-    """An epoch of the first trial: what torch loads at its first step is paid once, not by every trial."""
-    first = task.listed[0].trial
-    config = {**first.config, "train": {**first.config["train"], "epochs": 1}}
-    train(config, splits_of(first, task.cache_dir), BATCHES[task.settings["batches"]], 0)
 
 
 def _open_mlflow(folder: Path) -> None:

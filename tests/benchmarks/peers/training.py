@@ -7,6 +7,7 @@ is refused rather than left out.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -127,6 +128,16 @@ def train(
         on_epoch(epoch, metrics)
     final = evaluate(model, criterion, make_batches(*test_set, EVALUATION_BATCH, False))
     return Reached(headline(metrics), headline(final))
+
+
+@cache
+def first_step() -> None:
+    """What torch loads at a process's first step takes seconds: pay it once, before any trial is timed."""
+    model = nn.Linear(1, 1)
+    optimizer = torch.optim.Adam(model.parameters())
+    for x, y in loader_batches(torch.ones(2, 1), torch.ones(2, 1), 2, True):
+        nn.functional.mse_loss(model(x), y).backward()
+        optimizer.step()
 
 
 def tensors(splits: Splits, name: str) -> tuple[Tensor, Tensor]:
