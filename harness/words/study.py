@@ -174,7 +174,8 @@ class Tune(Word):
             return value
         tuned = {k: v for k, v in value.items() if isinstance(k, str) and "." in k}
         rest = {k: v for k, v in value.items() if k not in tuned}
-        return {**rest, "parameters": {**rest.get("parameters", {}), **tuned}}
+        given = rest.get("parameters", {})
+        return {**rest, "parameters": {**given, **tuned} if isinstance(given, dict) else given}
 
 
 class Judge(Word):
