@@ -15,8 +15,11 @@ from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 from torch import Tensor, nn
 
 from harness.catalogue.activations import ACTIVATIONS
+from harness.catalogue.attention import AttentionOptions, attention
+from harness.catalogue.cnn import CnnOptions, cnn1d, cnn2d
 from harness.catalogue.dropout import Dropout
 from harness.catalogue.normalisation import BatchNorm
+from harness.catalogue.rnn import RnnOptions, rnn
 from harness.words.base import Word
 
 Shape = tuple[int, ...]
@@ -111,4 +114,8 @@ def _mlp(options: MlpOptions, features: Shape, n_outputs: int) -> nn.Module:
 
 NETWORKS: dict[str, Network] = {
     "mlp": Network(MlpOptions, _mlp, ("dropout",), "Rumelhart et al. 1986"),
+    "cnn1d": Network(CnnOptions, cnn1d, ("dropout",), "LeCun et al. 1998"),
+    "cnn2d": Network(CnnOptions, cnn2d, ("dropout",), "LeCun et al. 1998"),
+    "rnn": Network(RnnOptions, rnn, ("dropout",), "Elman 1990; Hochreiter and Schmidhuber 1997"),
+    "attention": Network(AttentionOptions, attention, ("dropout",), "Vaswani et al. 2017"),
 }

@@ -33,7 +33,14 @@ def captured(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Callab
     results, result_structure = tree_flatten(result)
     graph = recorder.graph
     graph.output([recorder.node(value) for value in results])
-    for tidy in (_drop_identities, _turn_products, _drop_identities, _fuse_bias, _reuse_memory):
+    for tidy in (
+        _drop_identities,
+        _turn_products,
+        _drop_identities,
+        _fuse_bias,
+        _pair_vectors,
+        _reuse_memory,
+    ):
         tidy(graph)
     run = fx.GraphModule(recorder.constants, graph).forward
 
@@ -103,6 +110,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self._bind(result, node)
         else:
             for index, part in enumerate(result):
+                if part is None:  # a gradient nobody asked for
+                    continue
                 self._bind(part, self.graph.call_function(_part, (node, index)))
         return result
 
@@ -177,7 +186,20 @@ def _turn_products(graph: fx.Graph) -> None:
         turned.meta["val"] = Facts(shape, (shape[1] * shape[2], shape[2], 1))
         node.replace_all_uses_with(turned)
         graph.erase_node(node)
+        _allow_copies(turned)
     graph.eliminate_dead_code()
+
+
+def _allow_copies(changed: fx.Node) -> None:
+    """Let views of a value whose order in memory has changed, or of what follows, copy where they must."""
+    ahead, known = [changed], {changed}
+    while ahead:
+        users = set(ahead.pop().users) - known
+        known |= users
+        ahead.extend(users)
+        for user in users:
+            if user.target is aten.view.default:
+                user.target = aten.reshape.default
 
 
 def _transposed(graph: fx.Graph, factor: fx.Node) -> fx.Node:
@@ -203,6 +225,27 @@ def _fuse_bias(graph: fx.Graph) -> None:
             node.replace_all_uses_with(fused)
             graph.erase_node(node)
     graph.eliminate_dead_code()
+
+
+def _pair_vectors(graph: fx.Graph) -> None:
+    """Compute the matrix-vector products of a model alone twice over, as those of two models.
+
+    A CPU multiplies one matrix and one vector by another routine, which sums in another order than
+    that for several: a trial alone would differ from itself in a stack.
+    """
+    for node in list(graph.nodes):
+        if not (_is(node, aten.bmm.default) or _is(node, aten.baddbmm.default)):
+            continue
+        (m, rows, inner), columns = node.args[-2].meta["val"].shape, node.args[-1].meta["val"].shape[2]
+        if m != 1 or min(rows, inner, columns) > 1:
+            continue
+        with graph.inserting_before(node):
+            twice = [graph.call_function(aten.cat.default, ([factor, factor],)) for factor in node.args]
+        node.args = tuple(twice)
+        with graph.inserting_after(node):
+            first = graph.call_function(aten.slice.Tensor, (node, 0, 0, 1))
+        node.replace_all_uses_with(first, lambda user, first=first: user is not first)  # type: ignore[misc]
+        first.meta = dict(node.meta)
 
 
 def _is(node: Any, target: Any) -> bool:
