@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -109,18 +108,5 @@ def resolve_target(evidence: Evidence, metric: str) -> float:
     given = evidence.design.study.target
     if given.value is not None:
         return given.value
-    return tuning_target(metric, tuning_points(evidence, reference_arm(evidence)), given.margin)
-
-
-def reference_arm(evidence: Evidence) -> str:
-    """The arm whose tuning sets targets: the study's own choice, else b of the primary hypothesis.
-
-    A primary hypothesis without a b leaves the first arm. Raises BadInput where the name fits no arm.
-    """
-    study = evidence.design.study
-    primary = study.primary
-    side: Any = study.target.reference or getattr(primary, "b", None)
-    if side is None or primary is None:
-        return evidence.design.arms[0].label
-    at = {} if study.target.reference else primary.at
-    return evidence.design.select_arm(side, at).label
+    reference = (evidence.design.target_reference() or evidence.design.arms[0]).label
+    return tuning_target(metric, tuning_points(evidence, reference), given.margin)

@@ -9,7 +9,7 @@ from harness.catalogue.metrics import CLASSIFICATION, CLASSIFICATION_AT_END, REG
 from harness.errors import BadInput, unknown
 from harness.planning.availability import outcomes_of, unavailable
 from harness.planning.power import ALPHA, smallest_sign_flip_p
-from harness.words.design import Arm, Design
+from harness.words.design import Design
 from harness.words.form_errors import Problem, shown
 from harness.words.metrics import split_metric
 from harness.words.study import (
@@ -44,20 +44,6 @@ def meaning_problems(study: Study, design: Design) -> list[Problem]:
     problems.extend(_replicates(study))
     silenced = {p.location for p in unavailable(study)}
     return [p for p in problems if p.location not in silenced]
-
-
-def target_reference(design: Design) -> Arm | None:
-    """The arm whose tuned final value sets the target of `steps_to`.
-
-    `target.reference`, else b of the primary hypothesis, else b of the first `faster`; None where
-    there is none of these. Raises BadInput where it names no arm, or several.
-    """
-    study = design.study
-    if study.target.reference is not None:
-        return design.select_arm(study.target.reference)
-    primary = [study.primary] if isinstance(study.primary, (Faster, Superiority)) else []
-    pairs = [*primary, *(h for h in study.hypotheses if isinstance(h, Faster))]
-    return design.select_arm(pairs[0].b, pairs[0].at) if pairs else None
 
 
 def _hypothesis_problems(design: Design, index: int, hypothesis: Hypothesis) -> Iterator[Problem]:
@@ -203,7 +189,7 @@ def _targets(study: Study, design: Design) -> Iterator[Problem]:
         )
         return
     try:
-        reference = target_reference(design)
+        reference = design.target_reference()
     except BadInput as error:
         if study.target.reference is not None:
             yield Problem(("target", "reference"), str(error))

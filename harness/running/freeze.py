@@ -25,25 +25,13 @@ def target_metrics(design: Design) -> list[str]:
     return list(dict.fromkeys(named))
 
 
-def reference_arm(design: Design) -> str:
-    """The arm whose tuning sets the target: as declared, else b of the primary hypothesis, else the first."""
-    primary, declared = design.study.primary, design.study.target.reference
-    side = declared or getattr(primary, "b", None)
-    if side is None:
-        return design.arms[0].label
-    at = None if declared or primary is None else primary.at
-    return design.select_arm(side, at).label
-
-
 def targets(design: Design, tuned: Tuned) -> dict[str, float]:
     """The target of every metric that needs one: given, or from the reference arm's tuning seeds."""
     given, margin = design.study.target.value, design.study.target.margin
     if given is not None:
         return dict.fromkeys(target_metrics(design), given)
-    return {
-        metric: tuning_target(metric, tuned[reference_arm(design)], margin)
-        for metric in target_metrics(design)
-    }
+    reference = (design.target_reference() or design.arms[0]).label
+    return {metric: tuning_target(metric, tuned[reference], margin) for metric in target_metrics(design)}
 
 
 def freeze(

@@ -55,11 +55,14 @@ def _is_on(value: object) -> bool:
 
 
 def stacks_of(trials: Iterable[Trial], largest: int) -> list[Stack]:
-    """Group trials by key, in order, into stacks of at most `largest` trials of about equal size."""
-    groups: dict[str, list[Trial]] = defaultdict(list)
+    """Group trials by key and phase, in order, into stacks of at most `largest` trials of about equal size.
+
+    Phases stay apart because only judged trials may see the test split.
+    """
+    groups: dict[tuple[str, str], list[Trial]] = defaultdict(list)
     for trial in trials:
-        groups[stack_key(trial.config)].append(trial)
-    return [Stack(key, part) for key, group in groups.items() for part in _parts(group, largest)]
+        groups[stack_key(trial.config), trial.phase].append(trial)
+    return [Stack(key, part) for (key, _), group in groups.items() for part in _parts(group, largest)]
 
 
 def _parts(group: Sequence[Trial], largest: int) -> list[tuple[Trial, ...]]:

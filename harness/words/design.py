@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from harness.errors import BadInput, UnknownName
 from harness.words.base import Word, content_hash
-from harness.words.study import Study
+from harness.words.study import Faster, Study, Superiority
 
 Scope = Literal["fresh", "resplit", "fixed"]
 
@@ -90,6 +90,19 @@ class Design(Word):
                 + f": {_labels(found)}; name one by its label, or restrict the other factors with `at`"
             )
         return found[0]
+
+    def target_reference(self) -> Arm | None:
+        """The arm whose tuned final value sets the target of `steps_to`.
+
+        `target.reference`, else b of the primary hypothesis, else b of the first `faster`; None where
+        there is none of these. Raises BadInput where it names no arm, or several.
+        """
+        study = self.study
+        if study.target.reference is not None:
+            return self.select_arm(study.target.reference)
+        primary = [study.primary] if isinstance(study.primary, (Faster, Superiority)) else []
+        pairs = [*primary, *(h for h in study.hypotheses if isinstance(h, Faster))]
+        return self.select_arm(pairs[0].b, pairs[0].at) if pairs else None
 
     @property
     def hash(self) -> str:

@@ -3,7 +3,6 @@
 import pytest
 
 from harness.errors import StudyError
-from harness.planning.checks import target_reference
 from harness.planning.design import make_design, validate_study
 from harness.planning.studies import all_studies
 from harness.words.study_file import load_study
@@ -35,7 +34,7 @@ def test_the_optimizers_sketch(load):
     assert adam.levels == {"optimizer.name": "adam"}
     assert adam.n_parameters == 41 * 100 + 101 * 100 + 101 * 10
     assert design.data["adam"].scope == "fresh"
-    assert target_reference(design).label == "momentum"
+    assert design.target_reference().label == "momentum"
 
 
 def test_tier_and_replicates(load):
@@ -303,10 +302,10 @@ def test_steps_need_a_target(complaint, load):
 
 
 def test_the_reference_of_the_target(load):
-    assert target_reference(make_design(load(TUNED + FASTER))).label == "sgd"
+    assert make_design(load(TUNED + FASTER)).target_reference().label == "sgd"
     given = make_design(load(f"target: {{reference: adam}}\n{TUNED}{FASTER}"))
-    assert target_reference(given).label == "adam"
-    assert target_reference(make_design(load(TUNED + BEST))) is None
+    assert given.target_reference().label == "adam"
+    assert make_design(load(TUNED + BEST)).target_reference() is None
 
 
 def test_holm_over_many_hypotheses_needs_replicates(complaint, load):

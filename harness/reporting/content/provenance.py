@@ -33,8 +33,10 @@ def fixed_section(context: Context) -> tuple[Block, ...]:
 
 def provenance_section(context: Context) -> tuple[Block, ...]:
     """Hashes, versions, devices, reruns, amendments, and the commands that make this report again."""
-    name = context.evidence.design.name
-    commands = f"make study NAME={name}\nharness report {name}"
+    name, tier = context.evidence.design.name, context.evidence.design.tier
+    ran = [str(e["command"]) for e in context.evidence.executions if e.get("command")]
+    rebuild = f"harness report {name}" + (f" --tier {tier}" if tier else "")
+    commands = f"{ran[-1] if ran else f'make study NAME={name}'}\n{rebuild}"
     return (
         Facts(tuple(_facts(context))),
         *_checks(context),
