@@ -240,7 +240,7 @@ def _pair_vectors(graph: fx.Graph) -> None:
         if m != 1 or min(rows, inner, columns) > 1:
             continue
         with graph.inserting_before(node):
-            twice = [graph.call_function(aten.cat.default, ([factor, factor],)) for factor in node.args]
+            twice = [graph.call_function(aten.expand.default, (factor, [2, -1, -1])) for factor in node.args]
         node.args = tuple(twice)
         with graph.inserting_after(node):
             first = graph.call_function(aten.slice.Tensor, (node, 0, 0, 1))
