@@ -90,7 +90,7 @@ class EncoderBlock(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Steps embedded linearly with learned positions, encoder blocks, the mean over steps, a linear output."""
+    """Steps embedded linearly, learned positions, encoder blocks, the mean over steps, a linear output."""
 
     def __init__(self, options: AttentionOptions, features: Shape, n_outputs: int) -> None:
         super().__init__()

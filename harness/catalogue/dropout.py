@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -33,16 +35,17 @@ class Dropout(nn.Module):
     """Zero each element with probability `rate` in training and scale the rest by 1/(1-rate).
 
     `rate` is the share dropped (Srivastava et al. 2014, inverted form). `rate` and `key` are buffers,
-    so that both vary inside a stack; the training loop sets `key` anew for every trial and step.
+    so that both vary inside a stack; the training loop sets `key` anew for every trial and step. With
+    `whole_channels` the elements of (B, C, ...) that share a channel are dropped together.
     """
 
     rate: Tensor
     key: Tensor
     layer: int
 
-    def __init__(self, rate: float, layer: int = 0) -> None:
+    def __init__(self, rate: float, layer: int = 0, whole_channels: bool = False) -> None:
         super().__init__()
-        self.layer = layer
+        self.layer, self.whole_channels = layer, whole_channels
         self.register_buffer("rate", torch.tensor(float(rate), dtype=torch.float64))
         self.register_buffer("key", torch.tensor(0, dtype=torch.int64))
 
@@ -50,6 +53,7 @@ class Dropout(nn.Module):
         """x (B, ...) -> (B, ...)."""
         if not self.training:
             return x
-        draws = uniform(mix(self.key ^ (self.layer * 0x85EBCA6B & MASK32)), x[0].numel() * x.shape[0])
-        keep = draws.reshape(x.shape) >= self.rate
+        drawn = (*x.shape[:2], *[1] * (x.dim() - 2)) if self.whole_channels else x.shape
+        draws = uniform(mix(self.key ^ (self.layer * 0x85EBCA6B & MASK32)), math.prod(drawn))
+        keep = draws.reshape(drawn) >= self.rate
         return torch.where(keep, x * (1 / (1 - self.rate)).to(x.dtype), 0.0)

@@ -10,8 +10,8 @@ class BatchNorm(nn.Module):
     """Each feature to mean 0 and variance 1 over the batch, then scaled and shifted (Ioffe and Szegedy 2015).
 
     y = weight (x - mean) / sqrt(var + eps) + bias over examples in training; over the running mean and
-    variance in evaluation. As `nn.BatchNorm1d` (momentum 0.1, eps 1e-5, unbiased running variance), but
-    of plain means: torch's kernel sums in another order when models are stacked.
+    variance in evaluation. As `nn.BatchNorm1d` and `2d` (momentum 0.1, eps 1e-5, unbiased running variance),
+    but of plain means: torch's kernel sums in another order when models are stacked.
     """
 
     running_mean: Tensor
@@ -25,7 +25,13 @@ class BatchNorm(nn.Module):
         self.register_buffer("running_var", torch.ones(width))
 
     def forward(self, x: Tensor) -> Tensor:
-        """x (B, width) -> (B, width)."""
+        """x (B, width) or (B, width, ...), whose statistics are over all but the second axis; same shape."""
+        if x.dim() == 2:
+            return self._normalised(x)
+        last = x.movedim(1, -1)
+        return self._normalised(last.flatten(0, -2)).view(last.shape).movedim(-1, 1)
+
+    def _normalised(self, x: Tensor) -> Tensor:
         mean, var = self.running_mean, self.running_var
         if self.training:
             mean = x.mean(0)

@@ -7,13 +7,16 @@ may change later.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 from pydantic import ValidationError
 from torch import nn
 
+from harness.catalogue import own_class, own_network
 from harness.catalogue.activations import ACTIVATIONS
+from harness.catalogue.config_error import ConfigError as ConfigError
 from harness.catalogue.data import DATASETS
 from harness.catalogue.data.files import FILE, FileOptions
 from harness.catalogue.inits import INITS
@@ -29,14 +32,6 @@ from harness.words.form_errors import form_problems
 from harness.words.paths import get_path, set_paths
 
 Tables = Mapping[str, Any]
-
-
-class ConfigError(BadInput):
-    """A value of a run's config is wrong; `path` is where, dotted."""
-
-    def __init__(self, path: str, message: str) -> None:
-        self.path, self.message = path, message
-        super().__init__(f"{path}: {message}")
 
 
 # Options whose values are names of a table, by dotted path.
@@ -67,6 +62,29 @@ def resolve(tree: Mapping[str, Any]) -> RunConfig:
     return RunConfig.model_validate(whole)
 
 
+def beside(tree: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """The config with the user's own files, of a table or a network, found in the study's folder first.
+
+    Their paths come out relative to the working directory. Raises ConfigError where a network's file
+    is in neither; a table's is looked for when it is read.
+    """
+    found = set_paths(tree, {})
+    file, reference = (_option(found, *path) for path in (("data", "file"), ("model", "class")))
+    if file is not None:
+        places = [folder / file, Path(file).expanduser()]
+        path = next((p for p in places if p.is_file()), places[1])
+        found = set_paths(found, {"data.file": own_class.relative(path)})
+    if reference is not None:
+        found = set_paths(found, {"model.class": own_class.beside(reference, folder)})
+    return found
+
+
+def _option(tree: Mapping[str, Any], section: str, option: str) -> str | None:
+    part = tree.get(section)
+    value = part.get(option) if isinstance(part, Mapping) else None
+    return value if isinstance(value, str) else None
+
+
 def resolved_with(tree: Mapping[str, Any], params: Mapping[str, Any]) -> RunConfig:
     """`resolve` after setting dotted paths."""
     return resolve(set_paths(tree, params))
@@ -84,27 +102,44 @@ def data_facts(config: RunConfig) -> DataFacts:
     return facts
 
 
-def build_network(config: RunConfig, input_shape: Sequence[int], n_classes: int | None) -> nn.Module:
+def build_network(
+    config: RunConfig, input_shape: Sequence[int], n_classes: int | None, seed: int = 0
+) -> nn.Module:
     """The config's network for inputs (B, *input_shape); one output a class, or one for a regression.
 
-    Layers draw their first weights from the global generator: it is put back, and the draws unused.
+    Layers draw their first weights from the global generator, which is put back. An own network keeps
+    what it drew from `seed`; the draws of the catalogue's are unused. Raises ConfigError.
     """
+    if config.model.class_:
+        section = config.model.model_dump(mode="json", by_alias=True)
+        return own_network.build(section, tuple(input_shape), n_classes, seed)
     network = NETWORKS[config.model.name]
-    with torch.random.fork_rng(devices=[]):
-        return network.build(options_of(config, "model"), tuple(input_shape), n_classes or 1)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            return network.build(options_of(config, "model"), tuple(input_shape), n_classes or 1)
+    except BadInput as error:
+        raise ConfigError("model", str(error)) from None
 
 
 def n_parameters(config: RunConfig, facts: DataFacts) -> int:
-    """How many numbers the config's network learns; nothing is allocated."""
-    with torch.device("meta"):
+    """How many numbers the config's network learns. Raises ConfigError where it doesn't fit the data.
+
+    Nothing is allocated, but for an own network, which is tried on two examples.
+    """
+    if config.model.class_:
         module = build_network(config, facts.input_shape, facts.n_classes)
+        section = config.model.model_dump(mode="json", by_alias=True)
+        own_network.check(module, section, facts.input_shape, facts.n_classes)
+    else:
+        with torch.device("meta"):
+            module = build_network(config, facts.input_shape, facts.n_classes)
     return sum(p.numel() for p in module.parameters())
 
 
 def _resolved_section(name: str, section: Section) -> dict[str, Any]:
     kind, table = TABLES[name]
     if name == "model" and getattr(section, "class_", None):
-        return section.model_dump(mode="json", by_alias=True, exclude_none=True)
+        return own_class.resolved(section.model_dump(mode="json", by_alias=True))
     if section.name not in table:
         raise ConfigError(f"{name}.name", unknown(kind, section.name, table))
     entry = table[section.name].options

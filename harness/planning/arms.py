@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from harness.catalogue.resolve import ConfigError, beside
 from harness.errors import unknown
 from harness.planning.options import is_whole
 from harness.words.config import SECTIONS
@@ -104,12 +105,19 @@ def _levels(file: StudyFile, name: str, factor: Any) -> list[Level]:
         if factor.points is None or factor.points < 2:
             raise file.error("a range of levels needs points: 2 or more", "arms", name)
         values: list[Any] = spaced(factor, factor.points)
-        if is_whole(file.study.base, name):
+        if _takes_whole_numbers(file, name):
             values = list(dict.fromkeys(round(v) for v in values))
         return [Level(label_of(v), v, {name: v}, None) for v in values]
     if isinstance(factor, Mapping):
         return [Level(label, value, {name: value}, label) for label, value in factor.items()]
     return [_listed(file, name, index, value) for index, value in enumerate(factor)]
+
+
+def _takes_whole_numbers(file: StudyFile, path: str) -> bool:
+    try:
+        return is_whole(beside(file.study.base, file.path.parent), path)
+    except ConfigError:  # said of the arms, with its place in the file
+        return False
 
 
 def _listed(file: StudyFile, name: str, index: int, value: Any) -> Level:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from harness.catalogue.resolve import ConfigError, data_facts, n_parameters, resolve
+from harness.catalogue.resolve import ConfigError, beside, data_facts, n_parameters, resolve
 from harness.errors import unknown
 from harness.planning.arms import Combination, combinations, factors, overlap, paths_of
 from harness.planning.availability import unavailable
@@ -86,8 +86,9 @@ def _design(file: StudyFile, tier: str | None) -> Design:
 def _arm(file: StudyFile, combination: Combination) -> tuple[Arm | None, list[Problem]]:
     """The arm, or what is wrong with it."""
     try:
-        config = resolve(set_paths(file.study.base, combination.paths))
+        config = resolve(beside(set_paths(file.study.base, combination.paths), file.path.parent))
         facts = data_facts(config)
+        size = n_parameters(config, facts)
     except ConfigError as error:
         return None, [_config_problem(combination, error)]
     tuned, problems = dimensions(file.study.tune, combination, config)
@@ -100,7 +101,7 @@ def _arm(file: StudyFile, combination: Combination) -> tuple[Arm | None, list[Pr
         values={name: level.value for name, level in combination.levels.items()},
         config=config.tree(),
         tuned=tuned,
-        n_parameters=n_parameters(config, facts),
+        n_parameters=size,
     )
     return arm, []
 

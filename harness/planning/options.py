@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
+from harness.catalogue import own_class
 from harness.catalogue.optimizers import OPTIMIZERS, Range
 from harness.catalogue.resolve import TABLES
 from harness.words.config import RunConfig, TrainSection
@@ -26,8 +27,18 @@ def options_class(tree: Mapping[str, Any], section: str) -> type[BaseModel] | No
     return None if entry is None else entry.options
 
 
+def own_network(tree: Mapping[str, Any]) -> own_class.OwnClass | None:
+    """The user's own network class of a config tree, where it names one. Raises ConfigError."""
+    part = tree.get("model")
+    reference = part.get("class") if isinstance(part, Mapping) else None
+    return None if reference is None else own_class.own_class(reference)
+
+
 def option_names(tree: Mapping[str, Any], section: str) -> list[str] | None:
     """The options a section of a config tree takes; None where any may stand."""
+    own = own_network(tree) if section == "model" else None
+    if own is not None:
+        return None if own.takes_any else own.keywords
     options = options_class(tree, section)
     return None if options is None else list(options.model_fields)
 
@@ -35,6 +46,9 @@ def option_names(tree: Mapping[str, Any], section: str) -> list[str] | None:
 def is_whole(tree: Mapping[str, Any], path: str) -> bool:
     """Whether the option at a dotted path takes whole numbers only."""
     section, _, option = path.partition(".")
+    own = own_network(tree) if section == "model" else None
+    if own is not None:
+        return own_class.is_whole(own, option)
     options = options_class(tree, section)
     if options is None or option not in options.model_fields:
         return False

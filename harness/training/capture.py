@@ -23,11 +23,11 @@ def captured(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Callab
     """The function as a tidied graph, for arguments of exactly these shapes (and no others).
 
     The function must be pure but for writing into its arguments, and its operations must not depend
-    on values. It is run once, on copies.
+    on values. It is run twice, on copies.
     """
     recorder = Recorder()
     leaves, structure = tree_flatten(arguments)
-    inputs = [recorder.input(leaf.clone()) for leaf in leaves]
+    inputs = [recorder.input(_copy(leaf)) for leaf in leaves]
     with recorder:
         result = function(*tree_unflatten(inputs, structure))
     results, result_structure = tree_flatten(result)
@@ -42,7 +42,10 @@ def captured(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Callab
         _reuse_memory,
     ):
         tidy(graph)
-    run = fx.GraphModule(recorder.constants, graph).forward
+    module = fx.GraphModule(recorder.constants, graph)
+    Rehearsal(module).run(*inputs)
+    module.recompile()
+    run = module.forward
 
     def call(*given: Any) -> Any:
         return tree_unflatten(run(*tree_flatten(given)[0]), result_structure)
@@ -50,12 +53,19 @@ def captured(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Callab
     return call
 
 
+def _copy(leaf: Tensor) -> Tensor:
+    """A copy with the same strides: what all models of a stack share stays shared."""
+    if leaf.dim() and leaf.stride(0) == 0:
+        return leaf[:1].clone().expand(leaf.shape)
+    return leaf.clone()
+
+
 def by_shape(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function, captured anew for every shape of its arguments (some 20 ms each)."""
-    known: dict[tuple[torch.Size, ...], Callable[..., Any]] = {}
+    known: dict[tuple[Facts, ...], Callable[..., Any]] = {}
 
     def call(*arguments: Any) -> Any:
-        shapes = tuple(leaf.shape for leaf in tree_flatten(arguments)[0])
+        shapes = tuple(Facts(leaf.shape, leaf.stride()) for leaf in tree_flatten(arguments)[0])
         if shapes not in known:
             known[shapes] = captured(function, arguments)
         return known[shapes](*arguments)
@@ -119,6 +129,20 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         node.meta["val"] = Facts(value.shape, value.stride())
         self._nodes[id(value)] = node
         self._alive.append(value)
+
+
+class Rehearsal(fx.Interpreter):
+    """Runs a tidied graph once; a view of a value that now has another order in memory becomes a copy."""
+
+    def run_node(self, n: fx.Node) -> Any:
+        """Run one operation."""
+        if n.target is not aten.view.default:
+            return super().run_node(n)
+        try:
+            return super().run_node(n)
+        except RuntimeError:
+            n.target = aten.reshape.default
+            return super().run_node(n)
 
 
 def _part(values: Sequence[Tensor], index: int) -> Tensor:
@@ -186,20 +210,7 @@ def _turn_products(graph: fx.Graph) -> None:
         turned.meta["val"] = Facts(shape, (shape[1] * shape[2], shape[2], 1))
         node.replace_all_uses_with(turned)
         graph.erase_node(node)
-        _allow_copies(turned)
     graph.eliminate_dead_code()
-
-
-def _allow_copies(changed: fx.Node) -> None:
-    """Let views of a value whose order in memory has changed, or of what follows, copy where they must."""
-    ahead, known = [changed], {changed}
-    while ahead:
-        users = set(ahead.pop().users) - known
-        known |= users
-        ahead.extend(users)
-        for user in users:
-            if user.target is aten.view.default:
-                user.target = aten.reshape.default
 
 
 def _transposed(graph: fx.Graph, factor: fx.Node) -> fx.Node:
@@ -244,7 +255,7 @@ def _pair_vectors(graph: fx.Graph) -> None:
         node.args = tuple(twice)
         with graph.inserting_after(node):
             first = graph.call_function(aten.slice.Tensor, (node, 0, 0, 1))
-        node.replace_all_uses_with(first, lambda user, first=first: user is not first)  # type: ignore[misc]
+        node.replace_all_uses_with(first, lambda user, first=first: user is not first)
         first.meta = dict(node.meta)
 
 

@@ -44,6 +44,11 @@ class StackData(NamedTuple):
         xs = x.flatten(0, 1).index_select(0, flat).view(*index.shape, *x.shape[2:])
         return xs, y.flatten(0, 1).index_select(0, flat).view(index.shape)
 
+    def example(self, n: int) -> tuple[Tensor, Tensor]:
+        """The first n training examples of the first data set: x (n, *features), y (n,)."""
+        x, y = self.splits["train"]
+        return x[0, :n], y[0, :n]
+
     def chunks(self, split: Split, size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """A split in runs of at most `size` examples: x (M, n, *features), y (M, n); no copy where R = 1."""
         for start in range(0, len(split), size):

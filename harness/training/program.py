@@ -6,7 +6,9 @@ stack's (M, P): the optimizer then passes over memory once, whatever the number 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
@@ -14,10 +16,13 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from harness.catalogue.dropout import Dropout
-from harness.training.capture import by_shape
+from harness.errors import BadInput
+from harness.training.capture import by_shape, captured
 
 Buffers = dict[str, Tensor]
 PerExample = Callable[[Tensor, Tensor], Tensor]
+Gradient = Callable[[Tensor, Buffers, Tensor, Tensor], tuple[Tensor, tuple[Tensor, Buffers]]]
+Outputs = Callable[[Tensor, Buffers, Tensor], Tensor]
 
 
 class Layout(NamedTuple):
@@ -69,24 +74,48 @@ class Program(NamedTuple):
 
     module: nn.Module
     layout: Layout
-    gradient: Callable[[Tensor, Buffers, Tensor, Tensor], tuple[Tensor, tuple[Tensor, Buffers]]]
-    outputs: Callable[[Tensor, Buffers, Tensor], Tensor]
+    gradient: Gradient
+    outputs: Outputs
     dropouts: tuple[str, ...]  # paths of the module's dropout layers
+    fallback: str | None = None  # why members train one at a time, where they do
 
 
-def make_program(module: nn.Module, loss: PerExample) -> Program:
-    """The program of one module and one loss."""
+class Single(NamedTuple):
+    """One model's loss and outputs as pure functions of its parameters (P,) and buffers."""
+
+    loss: Callable[[Tensor, Buffers, Tensor, Tensor], tuple[Tensor, Buffers]]
+    outputs: Callable[[Tensor, Buffers, Tensor], Tensor]
+
+
+def make_program(
+    module: nn.Module, loss: PerExample, example: tuple[Tensor, Tensor] | None = None
+) -> Program:
+    """The program of one module and one loss.
+
+    With an `example` batch, x (B, ...) and y (B,), a module that can't be stacked is found out, and
+    its members train one at a time; without one it is taken for granted that the module stacks.
+    """
     layout = layout_of(module)
-
-    def loss_of(flat: Tensor, buffers: Buffers, x: Tensor, y: Tensor) -> tuple[Tensor, Buffers]:
-        outputs = functional_call(module, {**layout.unflatten(flat), **buffers}, (x,))
-        return loss(outputs, y).mean(), buffers
 
     def outputs_of(flat: Tensor, buffers: Buffers, x: Tensor) -> Tensor:
         result: Tensor = functional_call(module, {**layout.unflatten(flat), **buffers}, (x,))
         return result
 
-    stacked_loss, stacked_outputs = vmap(loss_of), vmap(outputs_of)
+    def loss_of(flat: Tensor, buffers: Buffers, x: Tensor, y: Tensor) -> tuple[Tensor, Buffers]:
+        return loss(outputs_of(flat, buffers, x), y).mean(), buffers
+
+    single = Single(loss_of, outputs_of)
+    dropouts = tuple(name for name, part in module.named_modules() if isinstance(part, Dropout))
+    gradient, outputs = stacked(module, single)
+    refusal = None if example is None else _refusal(module, layout, (gradient, outputs), example)
+    if refusal is None:
+        return Program(module, layout, by_shape(gradient), by_shape(outputs), dropouts)
+    return Program(module, layout, *looped(module, single), dropouts, refusal)
+
+
+def stacked(module: nn.Module, single: Single) -> tuple[Gradient, Outputs]:
+    """Gradient and outputs of a stack by `vmap`."""
+    stacked_loss, stacked_outputs = vmap(single.loss), vmap(single.outputs)
 
     def gradient(
         params: Tensor, buffers: Buffers, x: Tensor, y: Tensor
@@ -94,15 +123,85 @@ def make_program(module: nn.Module, loss: PerExample) -> Program:
         module.train()
         with torch.enable_grad():
             leaf = params.detach().requires_grad_()
-            losses, buffers = stacked_loss(leaf, buffers, x, y)
+            with _quiet():
+                losses, buffers = stacked_loss(leaf, buffers, x, y)
             # A model's loss depends on its own row alone, so the sum's gradient holds each model's.
             (grads,) = torch.autograd.grad(losses.sum(), leaf)
         return grads, (losses.detach(), buffers)
 
     def outputs(params: Tensor, buffers: Buffers, x: Tensor) -> Tensor:
         module.eval()
-        result: Tensor = stacked_outputs(params, buffers, x)
+        with _quiet():
+            result: Tensor = stacked_outputs(params, buffers, x)
         return result
 
-    dropouts = tuple(name for name, part in module.named_modules() if isinstance(part, Dropout))
-    return Program(module, layout, by_shape(gradient), by_shape(outputs), dropouts)
+    return gradient, outputs
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the warning of an operation that `vmap` takes member by member: slow, and still right."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="There is a performance drop", category=UserWarning)
+        yield
+
+
+def looped(module: nn.Module, single: Single) -> tuple[Gradient, Outputs]:
+    """Gradient and outputs of a stack, one member after the other: for a module that `vmap` refuses."""
+
+    def one(row: Tensor, own: Buffers, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Buffers]:
+        with torch.enable_grad():
+            leaf = row.detach().clone().requires_grad_()
+            loss, own = single.loss(leaf, own, x, y)
+            (grad,) = torch.autograd.grad(loss, leaf)
+        return grad, loss.detach(), own
+
+    def gradient(
+        params: Tensor, buffers: Buffers, x: Tensor, y: Tensor
+    ) -> tuple[Tensor, tuple[Tensor, Buffers]]:
+        module.train()
+        parts = [one(row, _member(buffers, i), x[i], y[i]) for i, row in enumerate(params)]
+        grads, losses, own = zip(*parts, strict=True)
+        after = {name: torch.stack([b[name] for b in own]) for name in buffers}
+        return torch.stack(grads), (torch.stack(losses), after)
+
+    def outputs(params: Tensor, buffers: Buffers, x: Tensor) -> Tensor:
+        module.eval()
+        parts = [single.outputs(row.clone(), _member(buffers, i), x[i]) for i, row in enumerate(params)]
+        return torch.stack(parts)
+
+    return gradient, outputs
+
+
+def _member(buffers: Buffers, index: int) -> Buffers:
+    """Copies of one member's buffers: a module may write into them."""
+    return {name: b[index].clone() for name, b in buffers.items()}
+
+
+def _refusal(
+    module: nn.Module,
+    layout: Layout,
+    functions: tuple[Gradient, Outputs],
+    example: tuple[Tensor, Tensor],
+) -> str | None:
+    """Why a stack of the module can't be one program, on one line; None where it can."""
+    gradient, outputs = functions
+    params = layout.flatten({n: p.detach() for n, p in module.named_parameters()}).expand(2, -1)
+    x, y = (part.expand(2, *part.shape) for part in example)
+    try:
+        for function, given in ((outputs, (x,)), (gradient, (x, y))):
+            buffers = {n: torch.stack([b, b]) for n, b in module.named_buffers()}
+            captured(function, (params.contiguous(), buffers, *given))
+    except Exception as error:  # whatever a user's module raises under vmap
+        if "random operation" in str(error):
+            raise BadInput(
+                f"{type(module).__name__} draws from a global generator, which trials would share; "
+                "use nn.Dropout"
+            ) from error
+        return f"trained one at a time, {type(error).__name__}: {_first_sentence(error)}"
+    return None
+
+
+def _first_sentence(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return text.partition(". ")[0][:200]

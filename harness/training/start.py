@@ -24,6 +24,22 @@ def build_module(config: dict[str, Any], input_shape: tuple[int, ...], n_classes
     return build_network(run, input_shape, n_classes).to(DTYPES[run.train.dtype])
 
 
+def initial_state(
+    trial: Trial, module: nn.Module, input_shape: tuple[int, ...], n_classes: int | None
+) -> tuple[Tensor, Buffers]:
+    """The trial's initial parameters, flat (P,), and buffers.
+
+    An own network is built anew with the trial's seed and keeps what its constructor drew.
+    """
+    if "class" not in trial.config["model"]:
+        return initial_params(trial, module), initial_buffers(trial, module)
+    run = RunConfig.model_validate(trial.config)
+    seed = seed_for("init", *trial.seed_parts())
+    own = build_network(run, input_shape, n_classes, seed).to(DTYPES[run.train.dtype])
+    params = {name: p.detach() for name, p in own.named_parameters()}
+    return layout_of(own).flatten(params), {name: b.detach().clone() for name, b in own.named_buffers()}
+
+
 def initial_params(trial: Trial, module: nn.Module) -> Tensor:
     """The trial's initial parameters, flat (P,): weights drawn by the config's init, the rest as built.
 

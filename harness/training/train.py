@@ -37,12 +37,13 @@ from harness.training.members import (
 )
 from harness.training.program import Buffers, Program, make_program
 from harness.training.stack import Stack
-from harness.training.start import build_module, initial_buffers, initial_params, noise_key
+from harness.training.start import build_module, initial_state, noise_key
 from harness.words.config import RunConfig, TrainSection
 from harness.words.record import Provenance, Record, Status
 
 Report = Callable[[float], None]
 
+PROBE = 4  # examples an own network is tried on
 DIVERGED_AT = 10.0  # times the initial training loss (method.md, section 8)
 
 
@@ -99,14 +100,17 @@ def start(stack: Stack, splits: Sequence[Splits], device: torch.device) -> Run:
     data = stack_data(splits, dtype_of(config), device)
     module = build_module(config, splits[0].input_shape, data.n_classes).to(device)
     loss = smoothed(LOSSES[config["train"]["loss"]].per_example, config["train"]["label_smoothing"])
-    buffers = [initial_buffers(trial, module) for trial in stack.trials]
-    params = torch.stack([initial_params(trial, module) for trial in stack.trials]).to(device)
+    starts = [initial_state(trial, module, splits[0].input_shape, data.n_classes) for trial in stack.trials]
+    params = torch.stack([own for own, _ in starts]).to(device)
+    buffers = [own for _, own in starts]
+    # The catalogue's networks are known to stack; an own network is tried on a batch.
+    example = data.example(PROBE) if "class" in config["model"] else None
     schedule, options = SCHEDULES[run_config.schedule.name], options_of(run_config, "schedule")
     total, _ = plan_steps(config, len(data.splits["train"]))
     table = CLASSIFICATION if data.n_classes else REGRESSION
     return Run(
         stack=stack,
-        program=make_program(module, loss),
+        program=make_program(module, loss, example),
         data=data,
         hyper=hyperparameters(stack.trials, device),
         keys=torch.tensor([noise_key(t) for t in stack.trials], device=device),
@@ -201,6 +205,7 @@ def _records(run: Run, final: dict[str, Tensor], time_s: float, device: str) -> 
                 stack_size=len(run.stack.trials),
                 versions=versions(),
                 data_fingerprint=run.data.fingerprints[i],
+                fallback=run.program.fallback,
             ),
         )
 

@@ -50,6 +50,15 @@ class ModelSection(Section):
     name: str = "mlp"
     class_: str | None = Field(default=None, alias="class")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _name_or_class(cls, value: Any) -> Any:
+        if not isinstance(value, dict) or value.get("class") is None:
+            return value
+        if value.get("name", "own") != "own":
+            raise ValueError("give model.name (a network of the catalogue) or model.class, not both")
+        return {**value, "name": "own"}
+
 
 class OptimizerSection(Section):
     """An optimizer of the catalogue; plain SGD unless named."""

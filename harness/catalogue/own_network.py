@@ -1,0 +1,165 @@
+"""A user's own network: built with seeds of its trial, its randomness and statistics made the trial's own.
+
+`nn.Dropout`, `nn.Dropout1d` and `nn.Dropout2d` become our `Dropout`, and batch norms our `BatchNorm`:
+torch's draw from a global generator and sum in another order when models are stacked. Parameters
+that require no gradient become buffers, so that no optimizer moves them.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from harness.catalogue.config_error import ConfigError
+from harness.catalogue.dropout import Dropout
+from harness.catalogue.normalisation import BatchNorm
+from harness.catalogue.own_class import FROM_DATA, RESERVED, OwnClass, own_class, said
+
+Shape = tuple[int, ...]
+DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d)
+BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
+PROBE = 2  # examples of zeros that a network is tried on
+
+
+def build(section: Mapping[str, Any], input_shape: Shape, n_classes: int | None, seed: int = 0) -> nn.Module:
+    """The network of a resolved `model` section for inputs (B, *input_shape), drawn from `seed`.
+
+    Raises ConfigError where the source has changed, or the constructor or a first forward pass fails.
+    """
+    own = own_class(section["class"])
+    if section["source"] != own.source:
+        message = f"the source of {section['class']} has changed since this trial was planned; plan it again"
+        raise ConfigError("model.class", message)
+    keywords = {k: v for k, v in section.items() if k not in RESERVED}
+    keywords |= _from_data(own, input_shape, n_classes)
+    with _seeded(seed):
+        module = _constructed(own, keywords, input_shape)
+    return ours(module)
+
+
+def check(module: nn.Module, section: Mapping[str, Any], input_shape: Shape, n_classes: int | None) -> None:
+    """Try the module on two examples of zeros, in training and in evaluation.
+
+    Raises ConfigError where the forward pass fails, gives another shape than (B, outputs), draws from
+    a global generator, or replaces a buffer instead of writing into it.
+    """
+    name = section["class"]
+    for training in (True, False):
+        module.train(training)
+        with _unmoved(name), torch.no_grad():
+            buffers = dict(module.named_buffers())
+            outputs = _forward(module, name, input_shape)
+            _same_buffers(module, name, buffers)
+        wanted = (PROBE, n_classes or 1)
+        found = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
+        if found != wanted:
+            what = "one output a class" if n_classes else "one output"
+            message = f"{name} gives {found} for inputs {(PROBE, *input_shape)}; allowed: {wanted}, {what}"
+            raise ConfigError("model.class", message)
+
+
+def ours(module: nn.Module) -> nn.Module:
+    """The module with dropouts and batch norms swapped for ours and frozen parameters as buffers."""
+    known: dict[int, nn.Module] = {}
+    for layer, part in enumerate(list(module.modules())):
+        known[id(part)] = _swapped(part, layer)
+    for part in list(known.values()):
+        for name, child in list(part._modules.items()):
+            part._modules[name] = known.get(id(child), child)
+    root = known[id(module)]
+    for part in root.modules():
+        _freeze(part)
+    return root
+
+
+def _swapped(part: nn.Module, layer: int) -> nn.Module:
+    if type(part) in DROPOUTS:
+        whole = not isinstance(part, nn.Dropout)
+        rate = float(part.p)  # type: ignore[arg-type]
+        return Dropout(rate, layer, whole_channels=whole) if rate > 0 else nn.Identity()
+    if isinstance(part, BATCH_NORMS) and type(part) in BATCH_NORMS and _is_plain(part):
+        norm = BatchNorm(part.num_features, float(part.momentum or 0.0), part.eps)
+        norm.load_state_dict({k: v for k, v in part.state_dict().items() if k != "num_batches_tracked"})
+        for name, own in part.named_parameters():
+            getattr(norm, name).requires_grad_(own.requires_grad)
+        return norm
+    return part
+
+
+def _is_plain(norm: nn.BatchNorm1d | nn.BatchNorm2d) -> bool:
+    return bool(norm.affine and norm.track_running_stats and norm.momentum is not None)
+
+
+def _freeze(part: nn.Module) -> None:
+    for name, parameter in list(part.named_parameters(recurse=False)):
+        if not parameter.requires_grad:
+            delattr(part, name)
+            part.register_buffer(name, parameter.detach())
+
+
+def _from_data(own: OwnClass, input_shape: Shape, n_classes: int | None) -> dict[str, Any]:
+    values = (tuple(input_shape), math.prod(input_shape), n_classes, n_classes or 1)
+    return {n: v for n, v in zip(FROM_DATA, values, strict=True) if n in own.parameters}
+
+
+def _constructed(own: OwnClass, keywords: Mapping[str, Any], input_shape: Shape) -> nn.Module:
+    try:
+        module = own.cls(**keywords)
+    except Exception as error:
+        called = ", ".join(f"{k}={v!r}" for k, v in keywords.items())
+        raise ConfigError("model.class", f"{own.cls.__name__}({called}) raised {said(error)}") from error
+    if any(isinstance(p, nn.UninitializedParameter) for p in module.parameters()):
+        _forward(module, own.cls.__name__, input_shape)  # lazy layers learn their sizes
+    return module
+
+
+def _forward(module: nn.Module, name: str, input_shape: Shape) -> Any:
+    try:
+        return module(torch.zeros(PROBE, *input_shape))
+    except Exception as error:
+        message = f"the forward pass of {name} on inputs {(PROBE, *input_shape)} raised {said(error)}"
+        raise ConfigError("model.class", message) from error
+
+
+def _same_buffers(module: nn.Module, name: str, before: Mapping[str, Tensor]) -> None:
+    """Raise ConfigError where a buffer is another tensor than before: a stack's are written in place."""
+    after = dict(module.named_buffers())
+    moved = [n for n, b in before.items() if after.get(n) is not b]
+    if moved:
+        raise ConfigError("model.class", f"{name} replaces its buffer {moved[0]!r} in forward; write into it")
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """The global generators seeded for what a constructor draws, and put back."""
+    states = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        random.seed(seed)
+        np.random.seed(seed & 0xFFFFFFFF)
+        try:
+            yield
+        finally:
+            random.setstate(states[0])
+            np.random.set_state(states[1])
+
+
+@contextmanager
+def _unmoved(name: str) -> Iterator[None]:
+    """Raise ConfigError where a global generator is drawn from: trials would share those draws."""
+    before = torch.random.get_rng_state(), random.getstate(), str(np.random.get_state())
+    yield
+    after = torch.random.get_rng_state(), random.getstate(), str(np.random.get_state())
+    if not torch.equal(before[0], after[0]) or before[1:] != after[1:]:
+        message = (
+            f"the forward pass of {name} draws from a global generator, which trials would share; "
+            "use nn.Dropout (it is given draws of each trial's own) instead of functional dropout or rand"
+        )
+        raise ConfigError("model.class", message)
