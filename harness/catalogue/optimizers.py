@@ -1,12 +1,12 @@
-"""Optimizers as pure pairs `init(params)`, `update(grads, state, params, hyperparameters)`.
+"""Optimizers as pure pairs `init(params)`, `update(grads, state, params, hyperparameters, step)`.
 
-Every rule here is elementwise, so one function serves one model and a stack: parameters, gradients
-and state are flat, (..., P), and hyperparameters broadcast against them, (..., 1) in float64. A
-weight decay that is 0 for every member is left out of them.
+An update is a step's coefficients and a rule. Every rule here is elementwise, so one function serves
+one model and a stack: parameters, gradients and state are flat, (..., P), and hyperparameters
+broadcast against them, (..., 1) in float64; a weight decay of 0 for every member is left out.
 Coefficients are computed in float64 and rounded once, as torch.optim does with Python floats; each
-rule agrees with torch.optim step for step. `step` counts updates from 1 and is shared by a stack.
+optimizer agrees with torch.optim step for step. `step` counts updates from 1.
 
-One new optimizer: an options class, an update function, one line in OPTIMIZERS.
+One new optimizer: an options class, its coefficients and rule, one line in OPTIMIZERS.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from harness.words.base import Word
 
 Hyper = Mapping[str, Tensor]
 State = tuple[Tensor, ...]
-Update = Callable[[Tensor, State, Tensor, Hyper, int], tuple[Tensor, State]]
+Coefficients = Callable[[Hyper, int], Hyper]
+Rule = Callable[[Tensor, State, Tensor, Hyper], tuple[Tensor, State]]
 
 
 class Range(NamedTuple):
@@ -38,7 +39,8 @@ class Optimizer(NamedTuple):
 
     options: type[Word]
     n_slots: int  # state tensors of the parameters' shape, all starting at 0
-    update: Update
+    coefficients: Coefficients
+    rule: Rule
     ranges: dict[str, Range]
     formula: str
     source: str
@@ -46,6 +48,16 @@ class Optimizer(NamedTuple):
     def init(self, params: Tensor) -> State:
         """The state before the first update: `n_slots` zero tensors shaped like params (..., P)."""
         return tuple(torch.zeros_like(params) for _ in range(self.n_slots))
+
+    def update(
+        self, grads: Tensor, state: State, params: Tensor, hyper: Hyper, step: int
+    ) -> tuple[Tensor, State]:
+        """New parameters and state after one step on grads (..., P); nothing given is changed."""
+        return self.rule(grads, state, params, self.rounded(hyper, step, grads.dtype))
+
+    def rounded(self, hyper: Hyper, step: int, dtype: torch.dtype) -> Hyper:
+        """The step's coefficients, (..., 1), in the parameters' dtype."""
+        return {name: value.to(dtype) for name, value in self.coefficients(hyper, step).items()}
 
 
 class SgdOptions(Word):
@@ -91,62 +103,64 @@ class AdamwOptions(AdamOptions):
     weight_decay: NonNegativeFloat = 0.01
 
 
-def _penalised(grads: Tensor, params: Tensor, h: Hyper) -> Tensor:
+def as_they_are(hyper: Hyper, _step: int) -> Hyper:
+    """The hyperparameters themselves, at every step."""
+    return hyper
+
+
+def _penalised(grads: Tensor, params: Tensor, c: Hyper) -> Tensor:
     """The gradient plus the L2 penalty's, where any member has one."""
-    decay = h.get("weight_decay")
-    return grads if decay is None else torch.addcmul(grads, decay.to(grads.dtype), params)
+    decay = c.get("weight_decay")
+    return grads if decay is None else torch.addcmul(grads, decay, params)
 
 
-def sgd(grads: Tensor, state: State, params: Tensor, h: Hyper, _step: int) -> tuple[Tensor, State]:
+def _divided(params: Tensor, numerator: Tensor, denominator: Tensor) -> Tensor:
+    return torch.addcdiv(params, numerator, denominator, value=-1)
+
+
+def sgd(grads: Tensor, state: State, params: Tensor, c: Hyper) -> tuple[Tensor, State]:
     """Step theta <- theta - lr g (Robbins and Monro 1951)."""
-    return _moved(params, h["lr"], _penalised(grads, params, h)), state
+    return torch.addcmul(params, c["lr"], _penalised(grads, params, c), value=-1), state
 
 
-def momentum(grads: Tensor, state: State, params: Tensor, h: Hyper, _step: int) -> tuple[Tensor, State]:
+def momentum(grads: Tensor, state: State, params: Tensor, c: Hyper) -> tuple[Tensor, State]:
     """Velocity v <- mu v + g, then theta <- theta - lr v (Polyak 1964)."""
-    penalised = _penalised(grads, params, h)
-    velocity = torch.addcmul(penalised, h["momentum"].to(grads.dtype), state[0])
-    return _moved(params, h["lr"], velocity), (velocity,)
+    velocity = torch.addcmul(_penalised(grads, params, c), c["momentum"], state[0])
+    return torch.addcmul(params, c["lr"], velocity, value=-1), (velocity,)
 
 
-def nag(grads: Tensor, state: State, params: Tensor, h: Hyper, _step: int) -> tuple[Tensor, State]:
+def nag(grads: Tensor, state: State, params: Tensor, c: Hyper) -> tuple[Tensor, State]:
     """Nesterov's accelerated gradient: v <- mu v + g, theta <- theta - lr (g + mu v).
 
     The parameters held are the look-ahead point theta + mu v of the textbook form, so the gradient
     is taken there; at theta it would be plain momentum (Nesterov 1983; Sutskever et al. 2013).
     """
-    mu, penalised = h["momentum"].to(grads.dtype), _penalised(grads, params, h)
-    velocity = torch.addcmul(penalised, mu, state[0])
-    return _moved(params, h["lr"], torch.addcmul(penalised, mu, velocity)), (velocity,)
+    penalised = _penalised(grads, params, c)
+    velocity = torch.addcmul(penalised, c["momentum"], state[0])
+    ahead = torch.addcmul(penalised, c["momentum"], velocity)
+    return torch.addcmul(params, c["lr"], ahead, value=-1), (velocity,)
 
 
-def adagrad(grads: Tensor, state: State, params: Tensor, h: Hyper, _step: int) -> tuple[Tensor, State]:
+def adagrad(grads: Tensor, state: State, params: Tensor, c: Hyper) -> tuple[Tensor, State]:
     """Sum G <- G + g^2, then theta <- theta - lr g / (sqrt(G) + eps) (Duchi et al. 2011)."""
-    penalised = _penalised(grads, params, h)
+    penalised = _penalised(grads, params, c)
     total = torch.addcmul(state[0], penalised, penalised)
-    root = total.sqrt().add_(h["eps"].to(grads.dtype))
-    return _divided_step(params, h["lr"], penalised, root), (total,)
+    return _divided(params, penalised * c["lr"], total.sqrt().add_(c["eps"])), (total,)
 
 
-def rmsprop(grads: Tensor, state: State, params: Tensor, h: Hyper, _step: int) -> tuple[Tensor, State]:
+def rmsprop_coefficients(hyper: Hyper, _step: int) -> Hyper:
+    """The share of the new square beside the rest."""
+    return {**hyper, "share": 1 - hyper["alpha"]}
+
+
+def rmsprop(grads: Tensor, state: State, params: Tensor, c: Hyper) -> tuple[Tensor, State]:
     """Mean square v <- alpha v + (1-alpha) g^2, then theta <- theta - lr g / (sqrt(v) + eps).
 
     (Tieleman and Hinton 2012.)
     """
-    penalised = _penalised(grads, params, h)
-    mean_square = torch.lerp(state[0], penalised.square(), (1 - h["alpha"]).to(grads.dtype))
-    root = mean_square.sqrt().add_(h["eps"].to(grads.dtype))
-    return _divided_step(params, h["lr"], penalised, root), (mean_square,)
-
-
-def _moved(params: Tensor, rate: Tensor, direction: Tensor) -> Tensor:
-    """Return params - rate direction, in one pass."""
-    return torch.addcmul(params, rate.to(params.dtype), direction, value=-1)
-
-
-def _divided_step(params: Tensor, rate: Tensor, numerator: Tensor, denominator: Tensor) -> Tensor:
-    """Return params - rate numerator / denominator."""
-    return torch.addcdiv(params, numerator * rate.to(params.dtype), denominator, value=-1)
+    penalised = _penalised(grads, params, c)
+    mean_square = torch.lerp(state[0], penalised * penalised, c["share"])
+    return _divided(params, penalised * c["lr"], mean_square.sqrt().add_(c["eps"])), (mean_square,)
 
 
 def _power(base: Tensor, exponent: int) -> Tensor:
@@ -154,52 +168,90 @@ def _power(base: Tensor, exponent: int) -> Tensor:
     return torch.exp(exponent * torch.log(base))
 
 
-def _adam_step(grads: Tensor, state: State, params: Tensor, h: Hyper, step: int) -> tuple[Tensor, State]:
-    """One Adam step. lr m^ / (sqrt(v^) + eps) = lr c / (1-b1^t) m / (sqrt(v) + c eps), c^2 = 1-b2^t."""
-    dtype, beta1, beta2 = grads.dtype, h["beta1"], h["beta2"]
-    mean = torch.lerp(state[0], grads, (1 - beta1).to(dtype))
-    mean_square = torch.lerp(state[1], grads.square(), (1 - beta2).to(dtype))
-    correction = (1 - _power(beta2, step)).sqrt()
-    root = mean_square.sqrt().add_((h["eps"] * correction).to(dtype))
-    rate = h["lr"] * correction / (1 - _power(beta1, step))
-    return _divided_step(params, rate, mean, root), (mean, mean_square)
+def adam_coefficients(hyper: Hyper, step: int) -> Hyper:
+    """Fold the bias corrections 1-b1^t and c^2 = 1-b2^t into rate and eps.
+
+    lr m^ / (sqrt(v^) + eps) = lr c / (1-b1^t) m / (sqrt(v) + c eps).
+    """
+    correction = (1 - _power(hyper["beta2"], step)).sqrt()
+    rate = hyper["lr"] * correction / (1 - _power(hyper["beta1"], step))
+    shares = {"share1": 1 - hyper["beta1"], "share2": 1 - hyper["beta2"]}
+    rest = {name: hyper[name] for name in ("weight_decay",) if name in hyper}
+    return {**rest, **shares, "rate": rate, "eps": hyper["eps"] * correction}
 
 
-def adam(grads: Tensor, state: State, params: Tensor, h: Hyper, step: int) -> tuple[Tensor, State]:
+def _adam_step(grads: Tensor, state: State, params: Tensor, c: Hyper) -> tuple[Tensor, State]:
+    mean = torch.lerp(state[0], grads, c["share1"])
+    mean_square = torch.lerp(state[1], grads * grads, c["share2"])
+    return _divided(params, mean * c["rate"], mean_square.sqrt().add_(c["eps"])), (mean, mean_square)
+
+
+def adam(grads: Tensor, state: State, params: Tensor, c: Hyper) -> tuple[Tensor, State]:
     """Means m <- b1 m + (1-b1) g, v <- b2 v + (1-b2) g^2, theta <- theta - lr m^ / (sqrt(v^) + eps).
 
     m^ = m/(1-b1^t) and v^ = v/(1-b2^t) undo the bias of the zero start (Kingma and Ba 2015).
     """
-    return _adam_step(_penalised(grads, params, h), state, params, h, step)
+    return _adam_step(_penalised(grads, params, c), state, params, c)
 
 
-def adamw(grads: Tensor, state: State, params: Tensor, h: Hyper, step: int) -> tuple[Tensor, State]:
+def adamw_coefficients(hyper: Hyper, step: int) -> Hyper:
+    """Adam's, and what a step leaves of a weight: 1 - lr wd."""
+    plain = {name: value for name, value in hyper.items() if name != "weight_decay"}
+    decay = hyper.get("weight_decay")
+    kept = {} if decay is None else {"kept": 1 - hyper["lr"] * decay}
+    return {**adam_coefficients(plain, step), **kept}
+
+
+def adamw(grads: Tensor, state: State, params: Tensor, c: Hyper) -> tuple[Tensor, State]:
     """Adam with decoupled weight decay: theta <- (1 - lr wd) theta first (Loshchilov and Hutter 2019)."""
-    decay = h.get("weight_decay")
-    shrunk = params if decay is None else params * (1 - h["lr"] * decay).to(params.dtype)
-    return _adam_step(grads, state, shrunk, h, step)
+    return _adam_step(grads, state, params * c["kept"] if "kept" in c else params, c)
 
 
 # Default learning-rate ranges span four decades each, so that every optimizer's grid is as fine.
 OPTIMIZERS: dict[str, Optimizer] = {
-    "sgd": Optimizer(SgdOptions, 0, sgd, {"lr": Range(1e-3, 10)}, "-lr g", "Robbins and Monro 1951"),
-    "momentum": Optimizer(MomentumOptions, 1, momentum, {"lr": Range(1e-4, 1)}, "-lr v", "Polyak 1964"),
-    "nag": Optimizer(MomentumOptions, 1, nag, {"lr": Range(1e-4, 1)}, "-lr (g + mu v)", "Nesterov 1983"),
+    "sgd": Optimizer(
+        SgdOptions, 0, as_they_are, sgd, {"lr": Range(1e-3, 10)}, "-lr g", "Robbins and Monro 1951"
+    ),
+    "momentum": Optimizer(
+        MomentumOptions, 1, as_they_are, momentum, {"lr": Range(1e-4, 1)}, "-lr v", "Polyak 1964"
+    ),
+    "nag": Optimizer(
+        MomentumOptions, 1, as_they_are, nag, {"lr": Range(1e-4, 1)}, "-lr (g + mu v)", "Nesterov 1983"
+    ),
     "adagrad": Optimizer(
-        AdagradOptions, 1, adagrad, {"lr": Range(1e-4, 1)}, "-lr g/(sqrt(G)+eps)", "Duchi et al. 2011"
+        AdagradOptions,
+        1,
+        as_they_are,
+        adagrad,
+        {"lr": Range(1e-4, 1)},
+        "-lr g/(sqrt(G)+eps)",
+        "Duchi et al. 2011",
     ),
     "rmsprop": Optimizer(
         RmspropOptions,
         1,
+        rmsprop_coefficients,
         rmsprop,
         {"lr": Range(1e-5, 0.1)},
         "-lr g/(sqrt(v)+eps)",
         "Tieleman and Hinton 2012",
     ),
     "adam": Optimizer(
-        AdamOptions, 2, adam, {"lr": Range(1e-5, 0.1)}, "-lr m^/(sqrt(v^)+eps)", "Kingma and Ba 2015"
+        AdamOptions,
+        2,
+        adam_coefficients,
+        adam,
+        {"lr": Range(1e-5, 0.1)},
+        "-lr m^/(sqrt(v^)+eps)",
+        "Kingma and Ba 2015",
     ),
     "adamw": Optimizer(
-        AdamwOptions, 2, adamw, {"lr": Range(1e-5, 0.1)}, "adam, theta(1-lr wd)", "Loshchilov and Hutter 2019"
+        AdamwOptions,
+        2,
+        adamw_coefficients,
+        adamw,
+        {"lr": Range(1e-5, 0.1)},
+        "adam, theta(1-lr wd)",
+        "Loshchilov and Hutter 2019",
     ),
 }

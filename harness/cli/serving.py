@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 from harness.cli import show
-from harness.records.ui import ML_PAGES, ui_command, wait_healthy
+from harness.records.ui import ML_PAGES, experiments, ui_command, wait_healthy
+from harness.records.view import view_url
 
 START_S = 120.0
 
@@ -19,6 +20,8 @@ def serve(results: Path, port: int) -> None:
         try:
             wait_healthy(command.url, START_S)
             show.text(f"MLflow: {command.url}{ML_PAGES}   (Ctrl-C ends it)")
+            for name, experiment_id in sorted(experiments(command.url).items()):
+                show.text(f"  {name}: {view_url(command.url, experiment_id)}")
             server.wait()
         except KeyboardInterrupt:
             server.terminate()

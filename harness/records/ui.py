@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import sys
 import time
@@ -40,6 +41,16 @@ def ui_command(results_root: Path | str, port: int = 5000) -> UiCommand:
     ]
     env = {**limited_environment(), "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     return UiCommand(argv, env, f"http://{HOST}:{free}")
+
+
+def experiments(url: str) -> dict[str, str]:
+    """The mirrored studies of a server that answers: name -> experiment id."""
+    body = json.dumps({"max_results": 1000}).encode()
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(f"{url}/api/2.0/mlflow/experiments/search", body, headers)
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        found = json.load(answer).get("experiments", [])
+    return {e["name"]: e["experiment_id"] for e in found if e["experiment_id"] != "0"}
 
 
 def free_port(first: int, tries: int = 100) -> int:

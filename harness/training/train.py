@@ -38,6 +38,7 @@ from harness.training.members import (
 from harness.training.program import Buffers, Program, make_program
 from harness.training.stack import Stack
 from harness.training.start import build_module, initial_state, noise_key
+from harness.training.update import step_in_place
 from harness.words.config import RunConfig, TrainSection
 from harness.words.record import Provenance, Record, Status
 
@@ -140,14 +141,15 @@ def advance(run: Run, total: int, evaluations: Sequence[int], report: Report) ->
 
 def train_step(run: Run, step: int, index: Tensor) -> None:
     """One optimizer step on the batches of index (M, B); `step` counts from 0."""
-    update = OPTIMIZERS[run.stack.config["optimizer"]["name"]].update
+    optimizer = OPTIMIZERS[run.stack.config["optimizer"]["name"]]
     if run.program.dropouts:
         key = mix(mix(run.keys ^ step))
         run.buffers.update({f"{path}.key": key for path in run.program.dropouts})
     x, y = run.data.batch(index)
     grads, (loss, run.buffers) = run.program.gradient(run.params, run.buffers, x, y)
     hyper = {**run.hyper, "lr": run.hyper["lr"] * run.factor(step)}
-    run.params, run.state = update(grads, run.state, run.params, hyper, step + 1)
+    coefficients = optimizer.rounded(hyper, step + 1, grads.dtype)
+    step_in_place(optimizer, grads, run.state, run.params, coefficients)
     run.finite &= loss.isfinite()
 
 
