@@ -195,6 +195,23 @@ def report(
 
 
 @app.command()
+def reproduce(
+    trial: Annotated[str, typer.Argument(help="A trial's id, or how it begins.", show_default=False)],
+    device: Annotated[str, typer.Option(help="cpu, cuda, or auto: cuda where there is one.")] = "auto",
+    results: Results = RESULTS,
+    as_json: Json = False,
+) -> None:
+    """Run one recorded trial again, alone, and compare every metric."""
+    from harness.cli.running import device_of
+    from harness.running.reruns import reproduce as rerun
+
+    found = rerun(results, trial, device_of(device))
+    show.json(found) if as_json else show.reproduced(found)
+    if not found["same"]:
+        raise RunFailed(f"trial {found['trial']} did not come out the same")
+
+
+@app.command()
 def sync(name: Name, tier: Tier = None, results: Results = RESULTS, reports: Reports = REPORTS) -> None:
     """Bring MLflow up to date with a study's records."""
     from harness.cli.reports import known_results

@@ -23,6 +23,7 @@ from harness.records.store import Store
 from harness.reporting.build import ReportPaths
 from harness.running.batch import Bench
 from harness.running.executors import WorkerProcesses
+from harness.running.job import CACHE
 from harness.running.run import run_study
 from harness.words.config import RunConfig
 from harness.words.design import Design
@@ -130,7 +131,7 @@ def _run(design: Design, settings: Settings, store: Store, device: str) -> None:
                 store=store,
                 executor=executor,
                 observer=watcher,
-                cache_dir=settings.results.absolute() / ".cache",
+                cache_dir=settings.results.absolute() / CACHE,
                 device=device,
                 largest_stack=settings.stack,
             )

@@ -155,3 +155,20 @@ def _finite(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_finite(v) for v in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def reproduced(found: Mapping[str, Any]) -> None:
+    """What a trial's rerun found."""
+    same = "the same, bit for bit" if found["same"] else f"different by up to {found['max_difference']:g}"
+    text(
+        f"trial {found['trial']} of {found['study']}, replicate {found['replicate']}: "
+        f"{found['compared']} values, {same}"
+    )
+    text(
+        f"recorded in a stack of {found['stack_size']} on {found['recorded_on']}, "
+        f"now alone on {found['device']}"
+    )
+    if not found["data_same"]:
+        warn("the data are not those of the record")
+    for name, change in found["versions_changed"].items():
+        warn(f"{name}: {change}")

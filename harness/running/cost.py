@@ -14,7 +14,7 @@ from harness.planning.power import Detectable, detectable
 from harness.planning.trials import judge_trials, tune_trials
 from harness.records.store import Store
 from harness.running.batch import fair_size
-from harness.running.job import splits_of
+from harness.running.job import CACHE, splits_of
 from harness.training.members import batch_size_of, stacked_orders
 from harness.training.stack import Stack, stacks_of
 from harness.training.train import Run, measure, plan_steps, start, train_step
@@ -73,7 +73,7 @@ def make_plan(design: Design, results: Path, workers: int) -> Plan:
     kept = len(store.finished() & {trial.id for trial in trials})
     phases = [[t for t in trials if t.phase == phase] for phase in ("tune", "judge")]
     stacks = [s for phase in phases if phase for s in stacks_of(phase, fair_size(len(phase), workers, 64))]
-    cache = results.absolute() / ".cache"
+    cache = results.absolute() / CACHE
     measured = [_calibrate(group, cache) for group in _alike(stacks)]
     seconds = sum(s.count * (s.size * s.ms * s.steps / 1e3 + s.evaluation_s) for s in measured)
     return Plan(

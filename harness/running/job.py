@@ -16,6 +16,7 @@ from harness.words.config import RunConfig
 from harness.words.record import Provenance, Record, Status
 from harness.words.trial import Trial
 
+CACHE = ".cache"  # of data sets, in the results folder
 Report = Callable[[float], None]  # share of the job that is done, 0 to 1
 
 

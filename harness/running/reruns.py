@@ -4,9 +4,59 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+from harness.errors import BadInput
+from harness.records.store import Store
+from harness.running.job import CACHE, Job, run_job
+from harness.training.stack import Stack
 from harness.words.record import Record
+from harness.words.trial import Trial
+
+SHORTEST_ID = 4
+
+
+def reproduce(results: Path, trial: str, device: str) -> dict[str, Any]:
+    """Run a recorded trial again, alone, and compare every metric; see `compare`. Nothing is stored.
+
+    `trial` is a trial's id or the beginning of one. Raises BadInput where it fits no record, or several.
+    """
+    recorded = find_record(results, trial)
+    again = Trial(
+        study=recorded.study,
+        phase="judge" if recorded.phase == "judge" else "tune",
+        replicate=recorded.replicate,
+        config=dict(recorded.config),
+    )
+    job = Job(Stack("alone", (again,)), results.absolute() / CACHE, device)
+    (record,) = run_job(job)
+    found = compare(recorded, record)
+    then, now = recorded.provenance, record.provenance
+    changed = {k: f"{v} then, {now.versions.get(k)} now" for k, v in then.versions.items()}
+    differs = {k: v for k, v in changed.items() if then.versions[k] != now.versions.get(k)}
+    return {
+        "study": recorded.study,
+        **found,
+        "data_same": then.data_fingerprint == now.data_fingerprint,
+        "versions_changed": differs,
+        "recorded_on": then.device,
+    }
+
+
+def find_record(results: Path, trial: str) -> Record:
+    """The one record whose trial id begins so, of all studies. Raises BadInput."""
+    if len(trial) < SHORTEST_ID:
+        raise BadInput(f"{trial!r} is too short for a trial's id: give at least {SHORTEST_ID} characters")
+    stores = [Store(results, p.parent.name, read_only=True) for p in sorted(results.glob("*/design.json"))]
+    places = [(store, key) for store in stores for key in store.statuses() if key.startswith(trial)]
+    if len({key for _, key in places}) != 1:
+        what = f"{len(places)} trials begin so" if places else "no record of such a trial"
+        raise BadInput(
+            f"{what}: {trial!r} in {results}. A trial's id stands in MLflow's tag `trial` and in the report"
+        )
+    store, key = places[0]
+    return next(row.record for row in store.stored({key}))
 
 
 def compare(recorded: Record, again: Record) -> dict[str, Any]:

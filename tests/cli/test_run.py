@@ -36,6 +36,16 @@ def test_a_study_from_one_command_to_its_report(harness: Harness, project: Path)
     assert files(project / "results/tiny/records") == records  # nothing ran again
     assert [row["state"] for row in harness("list", "--json").json] == ["judged"]
 
+    trial = json.loads((project / "results/tiny/plan.json").read_text())[-1]["trial"]
+    same = harness("reproduce", trial[:10])
+    assert f"trial {trial} of tiny, replicate 7" in same.out
+    assert "the same, bit for bit" in same.out
+    assert "no record of such a trial" in harness("reproduce", "0000000000000000").err
+
+    pictures = harness("report", "tiny", "--gallery").out.split()
+    assert pictures == ["reports/gallery/tiny.pdf", "reports/gallery/tiny.png"]
+    assert (project / pictures[1]).read_bytes().startswith(b"\x89PNG")
+
     assert "another design" in harness("run", "tiny", "--no-mlflow", "--replicates", "9").err
 
 
