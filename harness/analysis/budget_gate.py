@@ -11,8 +11,9 @@ from harness.analysis.outcomes import Floats, outcome_value
 from harness.analysis.question import Question
 from harness.analysis.tuning_curve import expected_best
 from harness.words.design import Dimension, PointResult
+from harness.words.hypothesis import Faster
+from harness.words.outcome import Outcome
 from harness.words.record import Status
-from harness.words.study import Faster, Outcome
 
 
 def budget_gain(question: Question, arm: str) -> float | None:

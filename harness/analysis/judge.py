@@ -17,8 +17,9 @@ from harness.analysis.outcome_table import arm_values, outcome_table, tuning_poi
 from harness.analysis.verdict_rule import Decision, decide
 from harness.analysis.wording import finding, headline, scope_text, statement
 from harness.errors import BadInput
+from harness.words.hypothesis import Hypothesis
+from harness.words.outcome import Outcome
 from harness.words.record import Status
-from harness.words.study import Hypothesis, Outcome
 from harness.words.verdict import ArmSummary, HypothesisVerdict, StudyVerdict
 
 

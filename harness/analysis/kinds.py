@@ -32,7 +32,7 @@ from harness.analysis.time_to_target import (
 )
 from harness.analysis.verdict_rule import Robustness
 from harness.errors import BadInput
-from harness.words.study import BestOf, Faster, Hypothesis, Superiority
+from harness.words.hypothesis import BestOf, Faster, Hypothesis, Superiority
 from harness.words.verdict import Estimate
 
 RANK_ABOVE = 0.05  # share of diverged runs in either arm above which the rank test is primary

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from harness.analysis.evidence import Evidence
 from harness.analysis.outcomes import Direction, Floats, outcome_direction, outcome_value
 from harness.analysis.target import tuning_target
+from harness.words.outcome import Outcome
 from harness.words.record import Record, Status
-from harness.words.study import Outcome
 from harness.words.trial import Planned
 
 COLUMNS = ["arm", "replicate", "value", "censored", "diverged"]

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from harness.errors import BadInput
 from harness.words.metrics import Metric, split_metric
+from harness.words.outcome import OUTCOMES, Outcome
 from harness.words.record import Record, Status
-from harness.words.study import OUTCOMES, Outcome
 
 Direction = Literal["higher", "lower"]
 Floats = NDArray[np.float64]

@@ -14,8 +14,9 @@ from harness.analysis.evidence import Evidence
 from harness.analysis.outcome_table import arm_values, outcome_table, resolve_target
 from harness.analysis.outcomes import Direction, outcome_direction
 from harness.errors import BadInput
+from harness.words.hypothesis import BestOf, Faster, Superiority
 from harness.words.metrics import SPLITS, split_metric
-from harness.words.study import BestOf, Delta, Faster, Outcome, Superiority
+from harness.words.outcome import Delta, Outcome
 
 SPEED_UP = 1.25  # the default smallest effect that matters, for speed
 SMALL_ERROR = 0.03  # below this error rate 0.3 points of accuracy matter, not 1

@@ -13,7 +13,7 @@ from harness.errors import unknown
 from harness.planning.options import is_whole
 from harness.words.config import SECTIONS
 from harness.words.form_errors import shown
-from harness.words.study import LinearRange, LogRange
+from harness.words.ranges import LinearRange, LogRange
 from harness.words.study_file import StudyFile
 
 MAX_ARMS = 1_000

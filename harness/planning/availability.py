@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.words.form_errors import Problem
-from harness.words.study import AVAILABLE_KINDS, AVAILABLE_OUTCOMES, Outcome, Study
+from harness.words.hypothesis import AVAILABLE_KINDS
+from harness.words.outcome import AVAILABLE_OUTCOMES, Outcome
+from harness.words.study import Study
 from harness.words.yaml_tree import Location
 
 

@@ -11,18 +11,10 @@ from harness.planning.availability import outcomes_of, unavailable
 from harness.planning.power import ALPHA, smallest_sign_flip_p
 from harness.words.design import Design
 from harness.words.form_errors import Problem, shown
+from harness.words.hypothesis import AVAILABLE_KINDS, BestOf, Faster, Hypothesis, Superiority
 from harness.words.metrics import split_metric
-from harness.words.study import (
-    AVAILABLE_KINDS,
-    AVAILABLE_OUTCOMES,
-    BestOf,
-    Delta,
-    Faster,
-    Hypothesis,
-    Outcome,
-    Study,
-    Superiority,
-)
+from harness.words.outcome import AVAILABLE_OUTCOMES, Delta, Outcome
+from harness.words.study import Study
 from harness.words.yaml_tree import Location
 
 MIN_REPLICATES = 8

@@ -12,7 +12,8 @@ from harness.planning.options import is_whole, option_names, own_range, own_rang
 from harness.words.config import SECTIONS, RunConfig
 from harness.words.design import Dimension
 from harness.words.form_errors import Problem, shown
-from harness.words.study import LinearRange, LogRange, Tune
+from harness.words.ranges import LinearRange, LogRange
+from harness.words.study import Tune
 
 GRID_POINTS = 9
 QUASI_RANDOM_POINTS = 16

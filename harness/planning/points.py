@@ -13,7 +13,8 @@ import numpy as np
 
 from harness.planning.arms import spaced
 from harness.words.design import Dimension, PointResult
-from harness.words.study import LinearRange, LogRange, Tune
+from harness.words.ranges import LinearRange, LogRange
+from harness.words.study import Tune
 
 EDGE = 0.05  # a quasi-random winner this close to an end of its range, as a share of it, lies on the edge
 

@@ -14,8 +14,8 @@ from scipy.optimize import brentq
 from scipy.stats import nct, t
 
 from harness.words.design import Design
+from harness.words.hypothesis import BestOf, Faster, Hypothesis, Superiority
 from harness.words.metrics import METRICS
-from harness.words.study import BestOf, Faster, Hypothesis, Superiority
 
 ALPHA = 0.05
 POWER = 0.9

@@ -15,7 +15,8 @@ from harness.catalogue.resolve import NAMES, TABLES
 from harness.planning.tiers import OWN_SECTIONS
 from harness.words.config import SECTIONS, TrainSection
 from harness.words.metrics import SPLITS
-from harness.words.study import OUTCOMES, Study
+from harness.words.outcome import OUTCOMES
+from harness.words.study import Study
 
 Schema = dict[str, Any]
 _DEFS = "$defs"

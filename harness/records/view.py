@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from harness.words.design import Design
-from harness.words.study import Outcome
+from harness.words.outcome import Outcome
 from harness.words.verdict import StudyVerdict
 
 VIEW = "harness"

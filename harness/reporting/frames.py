@@ -12,7 +12,7 @@ from harness.analysis.outcome_table import COLUMNS, outcome_table
 from harness.analysis.tuning_curve import choice_curve
 from harness.errors import BadInput, RunFailed
 from harness.words.design import Choice
-from harness.words.study import Outcome
+from harness.words.outcome import Outcome
 
 BAND = (0.1, 0.9)  # quantiles of the band around a median curve
 DRAWN_STEPS = 160  # more points a curve than this can't be seen

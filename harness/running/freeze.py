@@ -9,8 +9,8 @@ from harness.analysis.target import tuning_target
 from harness.errors import BadInput
 from harness.records.store import Store
 from harness.words.design import Choice, Design, Frozen
+from harness.words.outcome import Outcome
 from harness.words.record import Record
-from harness.words.study import Outcome
 
 DESIGN = "the study (claim, arms, tuning, replicates, hypotheses or gates)"
 

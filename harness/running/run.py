@@ -16,9 +16,9 @@ from harness.running.reruns import compare
 from harness.training.stack import Stack
 from harness.words.design import Choice, Design
 from harness.words.metrics import split_metric
+from harness.words.outcome import Outcome
 from harness.words.record import Record, Status
 from harness.words.seeds import seed_for
-from harness.words.study import Outcome
 from harness.words.trial import Planned, Trial
 
 RERUNS = 2  # judged trials that are run once more, alone, to see that they reproduce

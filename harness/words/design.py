@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 from harness.errors import BadInput, UnknownName
 from harness.words.base import Word, content_hash
-from harness.words.study import Faster, Study, Superiority
+from harness.words.hypothesis import Faster, Superiority
+from harness.words.study import Study
 
 Scope = Literal["fresh", "resplit", "fixed"]
 

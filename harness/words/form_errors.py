@@ -10,7 +10,8 @@ from typing import Any, NamedTuple, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from harness.words.study import LinearRange, LogRange, Study
+from harness.words.ranges import LinearRange, LogRange
+from harness.words.study import Study
 from harness.words.yaml_tree import Location
 
 _FORMS = "{log_range: [low, high]}, {range: [low, high]}, a list of values"

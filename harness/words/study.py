@@ -6,21 +6,14 @@ by planning, which knows the catalogue.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Discriminator, Field, PositiveFloat, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
-from harness.errors import unknown
 from harness.words.base import Word
-
-OUTCOMES = ("final", "best", "steps_to", "area", "probe", "ensemble", "success", "diverged", "cost", "exact")
-
-# What a run can already decide; the rest of the schema parses, and planning says that it isn't there yet.
-AVAILABLE_KINDS = ("superiority", "faster", "best_of")
-AVAILABLE_OUTCOMES = ("final", "best", "steps_to", "area", "diverged", "success")
-
-# Strict: `true` and "9" are no counts.
-Count = Annotated[int, Field(strict=True, gt=0)]
+from harness.words.hypothesis import Hypothesis, Selector
+from harness.words.outcome import Outcome
+from harness.words.ranges import Count, Factor, Range
 
 
 class Claim(Word):
@@ -30,126 +23,8 @@ class Claim(Word):
     source: str = ""
 
 
-class Outcome(Word):
-    """One number for an arm and a replicate: a function of records, a metric, and the function's options.
-
-    Written `{steps_to: val/accuracy}`, or `test/accuracy` for `{final: test/accuracy}`, or `diverged`.
-    """
-
-    function: str
-    metric: str = ""
-    options: dict[str, Any] = {}
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_short_form(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            return {"function": "final", "metric": value} if "/" in value else {"function": value}
-        if not isinstance(value, dict) or "function" in value:
-            return value
-        named = [k for k in value if k in OUTCOMES]
-        if not named:
-            raise ValueError(unknown("outcome", ", ".join(map(str, value)), OUTCOMES))
-        if len(named) > 1:
-            raise ValueError(f"an outcome names one of {', '.join(OUTCOMES)}; found {', '.join(named)}")
-        options = {k: v for k, v in value.items() if k != named[0]}
-        return {"function": named[0], "metric": value[named[0]], "options": options}
-
-    @model_validator(mode="after")
-    def _known(self) -> Outcome:
-        if self.function not in OUTCOMES:
-            raise ValueError(unknown("outcome", self.function, OUTCOMES))
-        return self
-
-    def __str__(self) -> str:
-        return f"{self.function} {self.metric}".strip()
-
-
-class Delta(Word):
-    """The smallest effect that matters: absolute, or relative to the reference (written `5%`)."""
-
-    value: PositiveFloat
-    relative: bool = False
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_number(cls, value: Any) -> Any:
-        if isinstance(value, str) and value.rstrip().endswith("%"):
-            try:
-                return {"value": float(value.rstrip(" %")) / 100, "relative": True}
-            except ValueError:
-                raise ValueError(f"{value!r} is no percentage; write it as 5%") from None
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            return value
-        return {"value": value}
-
-    def __str__(self) -> str:
-        return f"{self.value * 100:g} %" if self.relative else f"{self.value:g}"
-
-
-_T = TypeVar("_T", list[Any], dict[str, Any])
-Levels = dict[str, Any]
-Selector = dict[str, Any]  # factor -> level
-Side = str | dict[str, Any]  # an arm's label, a selector, or an ensemble of an arm's members
-
-
-class LogRange(Word):
-    """Values evenly spaced in the logarithm, ends included."""
-
-    log_range: tuple[PositiveFloat, PositiveFloat]
-    points: Count | None = None
-
-    @model_validator(mode="after")
-    def _ascending(self) -> LogRange:
-        if not self.log_range[0] < self.log_range[1]:
-            raise ValueError(f"log_range must ascend; found {list(self.log_range)}")
-        return self
-
-
-class LinearRange(Word):
-    """Values evenly spaced, ends included."""
-
-    range: tuple[float, float]
-    points: Count | None = None
-
-    @model_validator(mode="after")
-    def _ascending(self) -> LinearRange:
-        if not self.range[0] < self.range[1]:
-            raise ValueError(f"range must ascend; found {list(self.range)}")
-        return self
-
-
-def _not_empty(value: _T) -> _T:
-    if not value:
-        raise ValueError("has no levels; give at least one")
-    return value
-
-
-LevelList = Annotated[list[Any], AfterValidator(_not_empty)]
-LevelMap = Annotated[Levels, AfterValidator(_not_empty)]
-
-
-def _form(value: Any) -> str | None:
-    """Which form of a factor or a range this is, so that an error speaks of one form, not of all."""
-    if isinstance(value, LogRange) or (isinstance(value, dict) and "log_range" in value):
-        return "<log_range>"
-    if isinstance(value, LinearRange) or (isinstance(value, dict) and "range" in value):
-        return "<range>"
-    forms = ((dict, "<levels>"), (list, "<list>"), (str, "<name>"))
-    return next((tag for kind, tag in forms if isinstance(value, kind)), None)
-
-
 def _one_or_two(value: Any) -> str:
     return "<two>" if isinstance(value, (list, tuple)) else "<one>"
-
-
-_SharedForms = (
-    Annotated[LogRange, Tag("<log_range>")]
-    | Annotated[LinearRange, Tag("<range>")]
-    | Annotated[LevelList, Tag("<list>")]
-)
-Factor = Annotated[_SharedForms | Annotated[LevelMap, Tag("<levels>")], Discriminator(_form)]
-Range = Annotated[_SharedForms | Annotated[Literal["own_range"], Tag("<name>")], Discriminator(_form)]
 
 
 class Tune(Word):
@@ -192,154 +67,6 @@ class Target(Word):
     margin: float | None = Field(
         default=None, ge=0, description="default: the metric's smallest effect that matters"
     )
-
-
-class _Hypothesis(Word):
-    primary: bool = False
-    name: str | None = None
-    at: Selector = {}
-
-
-class _Pair(_Hypothesis):
-    a: Side
-    b: Side
-    outcome: Outcome
-    direction: Literal["higher", "lower"] | None = Field(
-        default=None, description="better; default: the metric's own"
-    )
-    delta: Delta | None = None
-
-
-class Superiority(_Pair):
-    """a is better than b by at least delta."""
-
-    kind: Literal["superiority"]
-
-
-class Faster(_Pair):
-    """a reaches the target in fewer steps than b, by a factor of at least delta."""
-
-    kind: Literal["faster"]
-
-
-class Equivalence(_Pair):
-    """a and b differ by less than delta."""
-
-    kind: Literal["equivalence"]
-
-
-class NonInferiority(_Pair):
-    """a is worse than b by less than delta."""
-
-    kind: Literal["non_inferiority"]
-
-
-class AtLeast(_Pair):
-    """a is better than b by at least x."""
-
-    kind: Literal["at_least"]
-    x: float
-
-
-class BestOf(_Hypothesis):
-    """Which arm is best; each against the best other. With `a`: whether a is."""
-
-    kind: Literal["best_of"]
-    outcome: Outcome
-    a: Side | None = None
-    direction: Literal["higher", "lower"] | None = None
-    delta: Delta | None = None
-
-
-class Dose(_Hypothesis):
-    """The outcome rises or falls with the level of one factor."""
-
-    kind: Literal["dose"]
-    outcome: Outcome
-    over: str | None = None
-    direction: Literal["increasing", "decreasing"] = "increasing"
-    delta: Delta | None = None
-
-
-class InteriorOptimum(_Hypothesis):
-    """The best level lies inside the range, better than both ends."""
-
-    kind: Literal["interior_optimum"]
-    outcome: Outcome
-    over: str | None = None
-    direction: Literal["higher", "lower"] | None = None
-    delta: Delta | None = None
-
-
-class Interaction(_Hypothesis):
-    """The difference a - b changes over the levels of another factor."""
-
-    kind: Literal["interaction"]
-    a: Side
-    b: Side
-    over: str
-    outcome: Outcome
-    direction: Literal["increasing", "decreasing"] = "increasing"
-    delta: Delta | None = None
-
-
-class Mechanism(_Hypothesis):
-    """A probe stays above or below a threshold fixed beforehand."""
-
-    kind: Literal["mechanism"]
-    arm: Selector
-    outcome: Outcome
-    above: float | None = None
-    below: float | None = None
-
-    @model_validator(mode="after")
-    def _one_side(self) -> Mechanism:
-        if (self.above is None) == (self.below is None):
-            raise ValueError("give above or below, one of the two")
-        return self
-
-
-class Impossibility(_Hypothesis):
-    """No run can succeed: a certificate, and 0 of n."""
-
-    kind: Literal["impossibility"]
-    arm: Selector
-    outcome: Outcome
-    certificate: str
-
-
-class Identity(_Hypothesis):
-    """Two functions are equal to rounding."""
-
-    kind: Literal["identity"]
-    outcome: Outcome
-    tolerance: PositiveFloat = 1e-12
-
-
-class Threshold(_Hypothesis):
-    """From which multiple of the tuned value on runs diverge."""
-
-    kind: Literal["threshold"]
-    outcome: Outcome
-    over: str
-
-
-Hypothesis = Annotated[
-    Superiority
-    | Faster
-    | Equivalence
-    | NonInferiority
-    | AtLeast
-    | BestOf
-    | Dose
-    | InteriorOptimum
-    | Interaction
-    | Mechanism
-    | Impossibility
-    | Identity
-    | Threshold,
-    Field(discriminator="kind"),
-]
 
 
 class Require(Word):

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from harness.analysis.outcome_table import arm_values, outcome_table, pairs
 from harness.analysis.outcomes import FUNCTIONS, first_step, outcome_direction, outcome_value
 from harness.errors import BadInput
+from harness.words.outcome import OUTCOMES, Outcome
 from harness.words.record import Status
-from harness.words.study import OUTCOMES, Outcome
 from tests.analysis.records import record
 from tests.simulated import simulated_evidence
 

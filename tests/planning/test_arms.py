@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from harness.errors import StudyError, UnknownName
 from harness.planning.arms import combinations, label_of, overlap, spaced
 from harness.planning.tiers import apply_tier
-from harness.words.study import LinearRange, LogRange
+from harness.words.ranges import LinearRange, LogRange
 from harness.words.study_file import study_of
 from tests.words.sketches import SKETCHES
 

@@ -9,8 +9,8 @@ from harness.planning.trials import judge_trials
 from harness.running.executors import ThisProcess, WorkerProcesses
 from harness.running.reruns import compare
 from harness.running.run import n_trials, run_study, score, selection
+from harness.words.outcome import Outcome
 from harness.words.record import Status
-from harness.words.study import Outcome
 from tests.running.conftest import JUDGED, TUNED
 from tests.running.executors import interrupted_after
 

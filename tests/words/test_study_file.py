@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import StudyError
-from harness.words.study import LogRange, Outcome, Study
+from harness.words.outcome import Outcome
+from harness.words.ranges import LogRange
+from harness.words.study import Study
 from harness.words.study_file import MAX_PROBLEMS, load_study
 from tests.words.sketches import SKETCHES
 

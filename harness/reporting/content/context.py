@@ -14,8 +14,9 @@ from harness.errors import HarnessError
 from harness.reporting.document import Figure
 from harness.reporting.figures import FIGURES
 from harness.reporting.style import ArmStyle, arm_styles, drawing, to_svg
+from harness.words.hypothesis import Hypothesis
 from harness.words.metrics import METRICS
-from harness.words.study import Hypothesis, Outcome
+from harness.words.outcome import Outcome
 from harness.words.verdict import HypothesisVerdict, StudyVerdict
 
 SPLIT_LABELS = {"train": "training", "val": "validation", "test": "test"}

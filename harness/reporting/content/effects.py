@@ -18,7 +18,8 @@ from harness.reporting.document import Block, Column, Figure, Paragraph, Table
 from harness.reporting.figures.replicates import Effect
 from harness.reporting.frames import outcome_frame
 from harness.reporting.numbers import estimate, number, p_value
-from harness.words.study import Faster, Outcome, Superiority
+from harness.words.hypothesis import Faster, Superiority
+from harness.words.outcome import Outcome
 from harness.words.verdict import Estimate, HypothesisVerdict
 
 LABEL_LENGTH = 95  # characters of a row's label in the forest plot

@@ -17,7 +17,7 @@ from harness.reporting.frames import (
     tuning_frame,
 )
 from harness.reporting.numbers import count, number
-from harness.words.study import Faster
+from harness.words.hypothesis import Faster
 from harness.words.verdict import HypothesisVerdict
 
 METRICS_SHOWN = 2

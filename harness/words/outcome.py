@@ -1,0 +1,72 @@
+"""Outcomes as a study names them, and the smallest effect on one that matters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import PositiveFloat, model_validator
+
+from harness.errors import unknown
+from harness.words.base import Word
+
+OUTCOMES = ("final", "best", "steps_to", "area", "probe", "ensemble", "success", "diverged", "cost", "exact")
+
+
+AVAILABLE_OUTCOMES = ("final", "best", "steps_to", "area", "diverged", "success")
+
+
+class Outcome(Word):
+    """One number for an arm and a replicate: a function of records, a metric, and the function's options.
+
+    Written `{steps_to: val/accuracy}`, or `test/accuracy` for `{final: test/accuracy}`, or `diverged`.
+    """
+
+    function: str
+    metric: str = ""
+    options: dict[str, Any] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_short_form(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return {"function": "final", "metric": value} if "/" in value else {"function": value}
+        if not isinstance(value, dict) or "function" in value:
+            return value
+        named = [k for k in value if k in OUTCOMES]
+        if not named:
+            raise ValueError(unknown("outcome", ", ".join(map(str, value)), OUTCOMES))
+        if len(named) > 1:
+            raise ValueError(f"an outcome names one of {', '.join(OUTCOMES)}; found {', '.join(named)}")
+        options = {k: v for k, v in value.items() if k != named[0]}
+        return {"function": named[0], "metric": value[named[0]], "options": options}
+
+    @model_validator(mode="after")
+    def _known(self) -> Outcome:
+        if self.function not in OUTCOMES:
+            raise ValueError(unknown("outcome", self.function, OUTCOMES))
+        return self
+
+    def __str__(self) -> str:
+        return f"{self.function} {self.metric}".strip()
+
+
+class Delta(Word):
+    """The smallest effect that matters: absolute, or relative to the reference (written `5%`)."""
+
+    value: PositiveFloat
+    relative: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_number(cls, value: Any) -> Any:
+        if isinstance(value, str) and value.rstrip().endswith("%"):
+            try:
+                return {"value": float(value.rstrip(" %")) / 100, "relative": True}
+            except ValueError:
+                raise ValueError(f"{value!r} is no percentage; write it as 5%") from None
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return value
+        return {"value": value}
+
+    def __str__(self) -> str:
+        return f"{self.value * 100:g} %" if self.relative else f"{self.value:g}"
