@@ -11,7 +11,6 @@ from harness.words.base import Word
 # Strict: `true` and "9" are no counts.
 Count = Annotated[int, Field(strict=True, gt=0)]
 
-
 _T = TypeVar("_T", list[Any], dict[str, Any])
 Levels = dict[str, Any]
 
