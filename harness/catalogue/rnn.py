@@ -40,19 +40,22 @@ def _rnn(wx: Tensor, wh: Tensor, hidden: Hidden) -> Hidden:
 
 def _lstm(wx: Tensor, wh: Tensor, hidden: Hidden) -> Hidden:
     """c' = f c + i g and h' = o tanh(c'), with i, f, o sigmoids and g tanh of W x + U h."""
-    gates = wx + wh
     n = hidden[0].shape[-1]
-    input_forget = sigmoid(gates[:, : 2 * n])
-    cell = input_forget[:, n:] * hidden[1] + input_forget[:, :n] * torch.tanh(gates[:, 2 * n : 3 * n])
-    return sigmoid(gates[:, 3 * n :]) * torch.tanh(cell), cell
+    # Split rather than sliced: the gradient of a slice is a whole tensor of zeros around it.
+    input_forget, new, output = (wx + wh).split([2 * n, n, n], -1)
+    enter, keep = sigmoid(input_forget).split(n, -1)
+    cell = keep * hidden[1] + enter * torch.tanh(new)
+    return sigmoid(output) * torch.tanh(cell), cell
 
 
 def _gru(wx: Tensor, wh: Tensor, hidden: Hidden) -> Hidden:
     """h' = (1 - z) n + z h, with r, z sigmoids of W x + U h and n = tanh(W x + r (U h))."""
     n = hidden[0].shape[-1]
-    reset_update = sigmoid(wx[:, : 2 * n] + wh[:, : 2 * n])
-    new = torch.tanh(wx[:, 2 * n :] + reset_update[:, :n] * wh[:, 2 * n :])
-    return (new + reset_update[:, n:] * (hidden[0] - new),)
+    gates_x, new_x = wx.split([2 * n, n], -1)
+    gates_h, new_h = wh.split([2 * n, n], -1)
+    reset, update = sigmoid(gates_x + gates_h).split(n, -1)
+    new = torch.tanh(new_x + reset * new_h)
+    return (new + update * (hidden[0] - new),)
 
 
 class Cell(NamedTuple):
