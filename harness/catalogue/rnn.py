@@ -42,8 +42,8 @@ def _lstm(wx: Tensor, wh: Tensor, hidden: Hidden) -> Hidden:
     """c' = f c + i g and h' = o tanh(c'), with i, f, o sigmoids and g tanh of W x + U h."""
     n = hidden[0].shape[-1]
     # Split rather than sliced: the gradient of a slice is a whole tensor of zeros around it.
-    input_forget, new, output = (wx + wh).split([2 * n, n, n], -1)
-    enter, keep = sigmoid(input_forget).split(n, -1)
+    input_forget, new, output = torch.split(wx + wh, [2 * n, n, n], -1)
+    enter, keep = torch.split(sigmoid(input_forget), n, -1)
     cell = keep * hidden[1] + enter * torch.tanh(new)
     return sigmoid(output) * torch.tanh(cell), cell
 
@@ -51,9 +51,9 @@ def _lstm(wx: Tensor, wh: Tensor, hidden: Hidden) -> Hidden:
 def _gru(wx: Tensor, wh: Tensor, hidden: Hidden) -> Hidden:
     """h' = (1 - z) n + z h, with r, z sigmoids of W x + U h and n = tanh(W x + r (U h))."""
     n = hidden[0].shape[-1]
-    gates_x, new_x = wx.split([2 * n, n], -1)
-    gates_h, new_h = wh.split([2 * n, n], -1)
-    reset, update = sigmoid(gates_x + gates_h).split(n, -1)
+    gates_x, new_x = torch.split(wx, [2 * n, n], -1)
+    gates_h, new_h = torch.split(wh, [2 * n, n], -1)
+    reset, update = torch.split(sigmoid(gates_x + gates_h), n, -1)
     new = torch.tanh(new_x + reset * new_h)
     return (new + update * (hidden[0] - new),)
 
