@@ -76,6 +76,7 @@ def make_plan(design: Design, results: Path, workers: int) -> Plan:
     cache = results.absolute() / CACHE
     measured = [_calibrate(group, cache) for group in _alike(stacks)]
     seconds = sum(s.count * (s.size * s.ms * s.steps / 1e3 + s.evaluation_s) for s in measured)
+    seconds *= 1 - kept / len(trials)
     return Plan(
         arms=[_arm_plan(design, arm) for arm in design.arms],
         stacks=measured,
