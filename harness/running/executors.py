@@ -5,6 +5,7 @@ An executor is anything with `submit(job, report) -> Future[list[Record]]` and `
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import queue
@@ -12,7 +13,6 @@ import signal
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from typing import Protocol, final
@@ -22,6 +22,7 @@ from harness.running.job import Job, Report, run_job
 from harness.words.record import Record
 
 MAX_TRIES = 3  # of a job whose worker died
+GRACE_S = 3.0  # for an idle worker to end by itself, cleaning up after it
 
 
 class Executor(Protocol):
@@ -82,8 +83,9 @@ class WorkerProcesses:
         for _ in self._slots:
             self._jobs.put(None)
         for slot in self._slots:
-            slot.kill()
+            slot.dismiss()
         for slot in self._slots:
+            slot.end()
             slot.join()
 
 
@@ -99,15 +101,28 @@ class _Slot(threading.Thread):
     def __init__(self, jobs: queue.SimpleQueue[_Task | None], closing: threading.Event) -> None:
         super().__init__(daemon=True)
         self._jobs, self._closing = jobs, closing
+        self._busy = threading.Event()
         self._process, self._pipe = _start_worker()
 
     def run(self) -> None:
         while (task := self._jobs.get()) is not None and not self._closing.is_set():
+            self._busy.set()
             self._run_task(task)
+            self._busy.clear()
 
-    def kill(self) -> None:
-        """End the worker process."""
+    def dismiss(self) -> None:
+        """Tell the worker to end: kindly where it is idle, at once where it is not."""
+        if self._busy.is_set():
+            self._process.kill()
+            return
+        with contextlib.suppress(OSError):
+            self._pipe.send(None)
+
+    def end(self) -> None:
+        """See that the worker has ended."""
+        self._process.join(GRACE_S)
         self._process.kill()
+        self._process.join()
 
     def _run_task(self, task: _Task) -> None:
         for _ in range(MAX_TRIES):
@@ -163,7 +178,7 @@ WORKER_ENVIRONMENT = {
 }
 
 
-@contextmanager
+@contextlib.contextmanager
 def _worker_environment() -> Iterator[None]:
     with _environment:
         before = dict(os.environ)
@@ -180,8 +195,10 @@ def _work(pipe: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to handle
     while True:
         try:
-            job: Job = pipe.recv()
+            job: Job | None = pipe.recv()
         except EOFError:
+            return
+        if job is None:
             return
         try:
             answer: list[Record] | Exception = run_job(job, pipe.send)
