@@ -31,6 +31,16 @@ def fixed_section(context: Context) -> tuple[Block, ...]:
     return blocks
 
 
+EXECUTION_COLUMNS = {
+    "started": "started (UTC)",
+    "command": "command",
+    "device": "device",
+    "status": "ended",
+    "time_s": "seconds",
+}
+MOST_HASHES = 3
+
+
 def provenance_section(context: Context) -> tuple[Block, ...]:
     """Hashes, versions, devices, reruns, amendments, and the commands that make this report again."""
     name, tier = context.evidence.design.name, context.evidence.design.tier
@@ -59,7 +69,7 @@ def _facts(context: Context) -> list[tuple[str, str]]:
             "Frozen before judging",
             f"{evidence.frozen.hash}, {evidence.frozen.time}" if evidence.frozen else "no",
         ),
-        ("Data fingerprint", _listed({p.data_fingerprint for p in provenance})),
+        ("Data fingerprints", _fingerprints({p.data_fingerprint for p in provenance})),
         ("Versions", _listed(versions)),
         ("Device", _listed({p.device for p in provenance})),
         ("Trials", f"{count(len(records))} trained, {_phases(context)}"),
@@ -103,9 +113,16 @@ def _executions(context: Context) -> tuple[Block, ...]:
     executions = context.evidence.executions
     if not executions:
         return ()
-    keys = list(dict.fromkeys(str(k) for e in executions for k in e))
-    rows = tuple(tuple(_cell(e.get(k)) for k in keys) for e in executions)
-    return (Table("What ran when, and on what.", tuple(Column(k.replace("_", " ")) for k in keys), rows),)
+    there = [key for key in EXECUTION_COLUMNS if any(key in e for e in executions)]
+    rows = tuple(tuple(_cell(key, e.get(key)) for key in there) for e in executions)
+    columns = tuple(Column(EXECUTION_COLUMNS[key]) for key in there)
+    return (Table("What ran when, and on what.", columns, rows),)
+
+
+def _fingerprints(values: set[str]) -> str:
+    """The first few, and how many more: every record holds its own, and verdict.json holds all."""
+    shown, more = sorted(values)[:MOST_HASHES], len(values) - MOST_HASHES
+    return ", ".join(shown) + (f" and {count(more)} more, one a data set" if more > 0 else "")
 
 
 def _phases(context: Context) -> str:
@@ -113,8 +130,10 @@ def _phases(context: Context) -> str:
     return f"{count(phases.count('tune'))} to tune and {count(phases.count('judge'))} to judge"
 
 
-def _cell(value: Any) -> str:
-    return MISSING if value is None else setting(value)
+def _cell(key: str, value: Any) -> str:
+    if value is None:
+        return MISSING
+    return str(value)[:16].replace("T", " ") if key == "started" else setting(value)
 
 
 def _listed(values: Iterable[str]) -> str:
