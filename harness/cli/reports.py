@@ -13,13 +13,14 @@ from harness.errors import BadInput
 from harness.planning.studies import SUFFIXES, find
 from harness.records.store import Contents, Store
 from harness.reporting.build import ReportPaths, build_gallery, build_report
+from harness.words.design import folder_of
 from harness.words.verdict import StudyVerdict
 
 
 def stored_name(name: str, tier: str | None) -> str:
     """The folder of a study's results and reports: its name, and its tier where it has one."""
     stem = Path(name).stem if name.endswith(SUFFIXES) else name
-    return f"{stem}-{tier}" if tier else stem
+    return folder_of(stem, tier)
 
 
 def known_results(name: str, tier: str | None, results: Path) -> str:

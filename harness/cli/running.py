@@ -15,7 +15,7 @@ from harness.cli import show
 from harness.cli.asked import Asked
 from harness.cli.folders import check_writable
 from harness.cli.progress import Watcher
-from harness.cli.reports import rebuild, stored_name
+from harness.cli.reports import rebuild
 from harness.errors import BadInput, RunFailed
 from harness.planning.design import make_design
 from harness.records.mirror_process import MirrorProcess
@@ -69,7 +69,7 @@ def run_to_report(asked: Asked, settings: Settings) -> Outcome:
     """
     started = time.perf_counter()
     design, device = load_design(asked), device_of(settings.device)
-    stored = stored_name(design.name, design.tier)
+    stored = design.folder
     check_writable(settings.results, "results")
     check_writable(settings.reports / stored, "reports")
     with Store(settings.results, stored) as store:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any, TypeVar
 
-from mlflow.entities import Metric, Param, RunTag
+from mlflow.entities import Metric, Param
 
 from harness.records.parts import Stored
 from harness.words.base import content_hash
@@ -104,11 +104,6 @@ def arm_metrics(verdict: StudyVerdict, time_ms: int) -> list[Metric]:
         values |= {f"{outcome}/{arm.arm}": facts.get("mean") for outcome, facts in arm.outcomes.items()}
     finite = {k: v for k, v in values.items() if v is not None and math.isfinite(v)}
     return [Metric(clean(k), v, time_ms, 0) for k, v in finite.items()]
-
-
-def tag_list(tags: dict[str, str]) -> list[RunTag]:
-    """The tags as MLflow's entities."""
-    return [RunTag(k, v) for k, v in tags.items()]
 
 
 def clean(name: str) -> str:

@@ -67,9 +67,7 @@ def make_plan(design: Design, results: Path, workers: int) -> Plan:
     """
     placed = list(_trials(design))
     trials = [trial for trial, _ in placed]
-    store = Store(
-        results, design.name if design.tier is None else f"{design.name}-{design.tier}", read_only=True
-    )
+    store = Store(results, design.folder, read_only=True)
     kept = len(store.finished() & {trial.id for trial in trials})
     phases = [[t for t in trials if t.phase == phase] for phase in ("tune", "judge")]
     stacks = [s for phase in phases if phase for s in stacks_of(phase, fair_size(len(phase), workers, 64))]

@@ -58,11 +58,7 @@ def run_job(job: Job, report: Report = lambda share: None) -> list[Record]:
 
 def _failed(trial: Trial, job: Job, reason: str) -> Record:
     return Record(
-        trial=trial.id,
-        study=trial.study,
-        phase=trial.phase,
-        replicate=trial.replicate,
-        config=trial.config,
+        **trial.identity(),
         status=Status.FAILED,
         reason=reason,
         steps=[],

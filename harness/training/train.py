@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,6 +28,7 @@ from harness.catalogue.resolve import options_of
 from harness.catalogue.schedules import SCHEDULES
 from harness.training.evaluate import evaluate
 from harness.training.members import (
+    Split,
     StackData,
     batch_size_of,
     dtype_of,
@@ -157,10 +158,7 @@ def measure(run: Run, step: int) -> None:
     """Evaluate the stack after `step` steps and note who has diverged."""
     splits = run.data.splits
     head = splits["train"].head(len(splits["val"]) or len(splits["train"]))
-    curves: dict[str, Tensor] = {}
-    for name, split in (("train", head), ("val", splits["val"])):
-        values = evaluate(run.program, (run.params, run.buffers), run.data, split, run.metrics)
-        curves |= {f"{name}/{metric}": value for metric, value in values.items()}
+    curves = _over(run, {"train": head, "val": splits["val"]}, run.metrics)
     first = run.curves[0] if run.curves else curves
     within = curves["train/loss"] <= DIVERGED_AT * first["train/loss"]  # False for NaN
     run.finite = run.finite & within
@@ -173,12 +171,17 @@ def _final_metrics(run: Run) -> dict[str, Tensor]:
     table = CLASSIFICATION_AT_END if run.data.n_classes else REGRESSION_AT_END
     metrics = {"loss": run.metrics["loss"], **table}
     names = ("train", "val", "test") if run.stack.trials[0].phase == "judge" else ("train", "val")
-    final: dict[str, Tensor] = {}
-    for name in names:
-        split = run.data.splits[name]
-        values = evaluate(run.program, (run.params, run.buffers), run.data, split, metrics)
-        final |= {f"{name}/{metric}": value for metric, value in values.items()}
-    return final
+    return _over(run, {name: run.data.splits[name] for name in names}, metrics)
+
+
+def _over(run: Run, splits: Mapping[str, Split], metrics: Mapping[str, PerExample]) -> dict[str, Tensor]:
+    """Each metric over each split, (M,), by its full name: `val/accuracy`."""
+    state = (run.params, run.buffers)
+    return {
+        f"{name}/{metric}": value
+        for name, split in splits.items()
+        for metric, value in evaluate(run.program, state, run.data, split, metrics).items()
+    }
 
 
 def _records(run: Run, final: dict[str, Tensor], time_s: float, device: str) -> Iterator[Record]:
@@ -189,11 +192,7 @@ def _records(run: Run, final: dict[str, Tensor], time_s: float, device: str) -> 
         own = {name: values[i] for name, values in curves.items()}
         diverged_at = None if finite[i] else _first_nan(run.steps, own["train/loss"])
         yield Record(
-            trial=trial.id,
-            study=trial.study,
-            phase=trial.phase,
-            replicate=trial.replicate,
-            config=trial.config,
+            **trial.identity(),
             status=Status.DONE if finite[i] else Status.DIVERGED,
             reason="" if finite[i] else "loss not finite, or above 10 x its initial value",
             diverged_at_step=diverged_at,

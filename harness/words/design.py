@@ -92,6 +92,11 @@ class Design(Word):
             )
         return found[0]
 
+    @property
+    def folder(self) -> str:
+        """The name of its folder under `results/` and `reports/`."""
+        return folder_of(self.name, self.tier)
+
     def target_reference(self) -> Arm | None:
         """The arm whose tuned final value sets the target of `steps_to`.
 
@@ -160,6 +165,11 @@ class Frozen(Word):
     def hash(self) -> str:
         """The hash of what is frozen, not of when."""
         return content_hash(self.model_dump(mode="json", exclude={"time"}))
+
+
+def folder_of(name: str, tier: str | None) -> str:
+    """A study's folder: its name, and its tier where it has one."""
+    return f"{name}-{tier}" if tier else name
 
 
 def _has_level(arm: Arm, factor: str, level: Any) -> bool:

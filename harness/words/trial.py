@@ -25,6 +25,10 @@ class Trial(Word):
         """The hash of the content."""
         return content_hash([NUMERICS, self.study, self.phase, self.replicate, self.config])
 
+    def identity(self) -> dict[str, Any]:
+        """What a record repeats of its trial, by the record's own field names."""
+        return {"trial": self.id, **self.model_dump(include={"study", "phase", "replicate", "config"})}
+
     def seed_parts(self) -> tuple[str, str, int]:
         """What every seed of this trial is named by: no arm, so that arms are paired."""
         return self.study, self.phase, self.replicate
