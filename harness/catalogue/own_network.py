@@ -28,7 +28,13 @@ BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 PROBE = 2  # examples of zeros that a network is tried on
 
 
-def build(section: Mapping[str, Any], input_shape: Shape, n_classes: int | None, seed: int = 0) -> nn.Module:
+def build(
+    section: Mapping[str, Any],
+    input_shape: Shape,
+    n_classes: int | None,
+    seed: int = 0,
+    n_targets: int = 1,
+) -> nn.Module:
     """The network of a resolved `model` section for inputs (B, *input_shape), drawn from `seed`.
 
     Raises ConfigError where the source has changed, or the constructor or a first forward pass fails.
@@ -38,13 +44,19 @@ def build(section: Mapping[str, Any], input_shape: Shape, n_classes: int | None,
         message = f"the source of {section['class']} has changed since this trial was planned; plan it again"
         raise ConfigError("model.class", message)
     keywords = {k: v for k, v in section.items() if k not in RESERVED}
-    keywords |= _from_data(own, input_shape, n_classes)
+    keywords |= _from_data(own, input_shape, n_classes, n_targets)
     with _seeded(seed):
         module = _constructed(own, keywords, input_shape)
     return ours(module)
 
 
-def check(module: nn.Module, section: Mapping[str, Any], input_shape: Shape, n_classes: int | None) -> None:
+def check(
+    module: nn.Module,
+    section: Mapping[str, Any],
+    input_shape: Shape,
+    n_classes: int | None,
+    n_targets: int = 1,
+) -> None:
     """Try the module on two examples of zeros, in training and in evaluation.
 
     Raises ConfigError where the forward pass fails, gives another shape than (B, outputs), draws from
@@ -57,10 +69,10 @@ def check(module: nn.Module, section: Mapping[str, Any], input_shape: Shape, n_c
             buffers = dict(module.named_buffers())
             outputs = _forward(module, name, input_shape)
             _same_buffers(module, name, buffers)
-        wanted = (PROBE, n_classes or 1)
+        wanted = (PROBE, n_classes or n_targets)
         found = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
         if found != wanted:
-            what = "one output a class" if n_classes else "one output"
+            what = "one output a class" if n_classes else "one output a target"
             message = f"{name} gives {found} for inputs {(PROBE, *input_shape)}; allowed: {wanted}, {what}"
             raise ConfigError("model.class", message)
 
@@ -104,8 +116,8 @@ def _freeze(part: nn.Module) -> None:
             part.register_buffer(name, parameter.detach())
 
 
-def _from_data(own: OwnClass, input_shape: Shape, n_classes: int | None) -> dict[str, Any]:
-    values = (tuple(input_shape), math.prod(input_shape), n_classes, n_classes or 1)
+def _from_data(own: OwnClass, input_shape: Shape, n_classes: int | None, n_targets: int) -> dict[str, Any]:
+    values = (tuple(input_shape), math.prod(input_shape), n_classes, n_classes or n_targets)
     return {n: v for n, v in zip(FROM_DATA, values, strict=True) if n in own.parameters}
 
 

@@ -103,20 +103,20 @@ def data_facts(config: RunConfig) -> DataFacts:
 
 
 def build_network(
-    config: RunConfig, input_shape: Sequence[int], n_classes: int | None, seed: int = 0
+    config: RunConfig, input_shape: Sequence[int], n_classes: int | None, seed: int = 0, n_targets: int = 1
 ) -> nn.Module:
-    """The config's network for inputs (B, *input_shape); one output a class, or one for a regression.
+    """The config's network for inputs (B, *input_shape); one output a class, or a target of a regression.
 
     Layers draw their first weights from the global generator, which is put back. An own network keeps
     what it drew from `seed`; the draws of the catalogue's are unused. Raises ConfigError.
     """
     if config.model.class_:
         section = config.model.model_dump(mode="json", by_alias=True)
-        return own_network.build(section, tuple(input_shape), n_classes, seed)
+        return own_network.build(section, tuple(input_shape), n_classes, seed, n_targets)
     network = NETWORKS[config.model.name]
     try:
         with torch.random.fork_rng(devices=[]):
-            return network.build(options_of(config, "model"), tuple(input_shape), n_classes or 1)
+            return network.build(options_of(config, "model"), tuple(input_shape), n_classes or n_targets)
     except BadInput as error:
         raise ConfigError("model", str(error)) from None
 
@@ -127,12 +127,12 @@ def n_parameters(config: RunConfig, facts: DataFacts) -> int:
     Nothing is allocated, but for an own network, which is tried on two examples.
     """
     if config.model.class_:
-        module = build_network(config, facts.input_shape, facts.n_classes)
+        module = build_network(config, facts.input_shape, facts.n_classes, n_targets=facts.n_targets)
         section = config.model.model_dump(mode="json", by_alias=True)
-        own_network.check(module, section, facts.input_shape, facts.n_classes)
+        own_network.check(module, section, facts.input_shape, facts.n_classes, facts.n_targets)
     else:
         with torch.device("meta"):
-            module = build_network(config, facts.input_shape, facts.n_classes)
+            module = build_network(config, facts.input_shape, facts.n_classes, n_targets=facts.n_targets)
     return sum(p.numel() for p in module.parameters())
 
 

@@ -16,7 +16,7 @@ from harness.words.trial import Trial
 
 
 class Split(NamedTuple):
-    """One split of R data sets of equal shapes: x (R, n, *features), y (R, n)."""
+    """One split of R data sets of equal shapes: x (R, n, *features), y (R, n) or (R, n, targets)."""
 
     x: Tensor
     y: Tensor
@@ -38,11 +38,11 @@ class StackData(NamedTuple):
     fingerprints: tuple[str, ...]  # one a member
 
     def batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
-        """Training examples by index (M, B) -> x (M, B, *features), y (M, B)."""
+        """Training examples by index (M, B) -> x (M, B, *features), y (M, B) or (M, B, targets)."""
         x, y = self.splits["train"]
         flat = (index + self.member.unsqueeze(1) * x.shape[1]).reshape(-1)
         xs = x.flatten(0, 1).index_select(0, flat).view(*index.shape, *x.shape[2:])
-        return xs, y.flatten(0, 1).index_select(0, flat).view(index.shape)
+        return xs, y.flatten(0, 1).index_select(0, flat).view(*index.shape, *y.shape[2:])
 
     def example(self, n: int) -> tuple[Tensor, Tensor]:
         """The first n training examples of the first data set: x (n, *features), y (n,)."""

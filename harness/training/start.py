@@ -18,14 +18,20 @@ from harness.words.trial import Trial
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
-def build_module(config: dict[str, Any], input_shape: tuple[int, ...], n_classes: int | None) -> nn.Module:
+def build_module(
+    config: dict[str, Any], input_shape: tuple[int, ...], n_classes: int | None, n_targets: int = 1
+) -> nn.Module:
     """The network of a resolved config, in its dtype."""
     run = RunConfig.model_validate(config)
-    return build_network(run, input_shape, n_classes).to(DTYPES[run.train.dtype])
+    return build_network(run, input_shape, n_classes, n_targets=n_targets).to(DTYPES[run.train.dtype])
 
 
 def initial_state(
-    trial: Trial, module: nn.Module, input_shape: tuple[int, ...], n_classes: int | None
+    trial: Trial,
+    module: nn.Module,
+    input_shape: tuple[int, ...],
+    n_classes: int | None,
+    n_targets: int = 1,
 ) -> tuple[Tensor, Buffers]:
     """The trial's initial parameters, flat (P,), and buffers.
 
@@ -35,7 +41,7 @@ def initial_state(
         return initial_params(trial, module), initial_buffers(trial, module)
     run = RunConfig.model_validate(trial.config)
     seed = seed_for("init", *trial.seed_parts())
-    own = build_network(run, input_shape, n_classes, seed).to(DTYPES[run.train.dtype])
+    own = build_network(run, input_shape, n_classes, seed, n_targets).to(DTYPES[run.train.dtype])
     params = {name: p.detach() for name, p in own.named_parameters()}
     return layout_of(own).flatten(params), {name: b.detach().clone() for name, b in own.named_buffers()}
 

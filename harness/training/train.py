@@ -100,9 +100,9 @@ def start(stack: Stack, splits: Sequence[Splits], device: torch.device) -> Run:
     config = stack.config
     run_config = RunConfig.model_validate(config)
     data = stack_data(splits, dtype_of(config), device)
-    module = build_module(config, splits[0].input_shape, data.n_classes).to(device)
+    module = build_module(config, *splits[0].shapes).to(device)
     loss = smoothed(LOSSES[config["train"]["loss"]].per_example, config["train"]["label_smoothing"])
-    starts = [initial_state(trial, module, splits[0].input_shape, data.n_classes) for trial in stack.trials]
+    starts = [initial_state(trial, module, *splits[0].shapes) for trial in stack.trials]
     params = torch.stack([own for own, _ in starts]).to(device)
     buffers = [own for _, own in starts]
     # The catalogue's networks are known to stack; an own network is tried on a batch.

@@ -44,6 +44,7 @@ class DataFacts(Word):
     n_test: int
     n_classes: int | None
     input_shape: tuple[int, ...] = ()  # of one example
+    n_targets: int = 1  # values an example that a regression predicts
 
 
 class Design(Word):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Generic, Literal, TypeVar
@@ -15,7 +16,7 @@ from harness.words.base import Word
 from harness.words.design import DataFacts
 
 Array = NDArray[Any]
-Part = tuple[Array, Array]  # x (n, features...), y (n,)
+Part = tuple[Array, Array]  # x (n, features...), y (n,) or (n, targets)
 Seed = Literal["data", "split"]
 OptionsT = TypeVar("OptionsT", bound=Word)
 
@@ -28,8 +29,8 @@ SPLIT_SEED: frozenset[Seed] = frozenset({"split"})
 class Splits:
     """The arrays of one replicate. A split may be empty.
 
-    x_* (n, features...) float32; y_* (n,) int64 class indices, or float32 targets of a regression,
-    where `n_classes` is None. Images have no channel axis: (n, height, width).
+    x_* (n, features...) float32; y_* (n,) int64 class indices, or float32 targets of a regression, (n,)
+    or (n, targets), where `n_classes` is None. Images have no channel axis: (n, height, width).
     """
 
     x_train: Array
@@ -46,6 +47,11 @@ class Splits:
         """The shape of one example."""
         return tuple(int(n) for n in self.x_train.shape[1:])
 
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], int | None, int]:
+        """What a network is built for: an input's shape, classes (None: regression), targets an example."""
+        return self.input_shape, self.n_classes, math.prod(self.y_train.shape[1:])
+
 
 ARRAYS = tuple(f.name for f in fields(Splits))[:6]
 
@@ -53,15 +59,16 @@ ARRAYS = tuple(f.name for f in fields(Splits))[:6]
 def splits_of(train: Part, val: Part, test: Part, n_classes: int | None) -> Splits:
     """Splits of three (x, y) pairs, cast to float32 and int64 (float32 for a regression).
 
-    Raises BadInput where x and y differ in length, splits differ in the shape of an example, a value
-    isn't finite, or a label is no class.
+    Raises BadInput where x and y differ in length, splits differ in the shape of an example or of its
+    target, a label is no number by itself, a value isn't finite, or a label is no class.
     """
     y_dtype = np.float32 if n_classes is None else np.int64
     parts = [
         (np.ascontiguousarray(x, np.float32), np.ascontiguousarray(y, y_dtype)) for x, y in (train, val, test)
     ]
     for split, (x, y) in zip(("train", "val", "test"), parts, strict=True):
-        _check(split, x, y, parts[0][0].shape[1:], n_classes)
+        _check_shapes(split, x, y, parts[0], n_classes)
+        _check_values(split, x, y, n_classes)
     arrays = [array for part in parts for array in part]
     return splits_from(arrays, n_classes, fingerprint(arrays))
 
@@ -72,12 +79,19 @@ def splits_from(arrays: Sequence[Array], n_classes: int | None, fingerprint: str
     return Splits(x_train, y_train, x_val, y_val, x_test, y_test, n_classes, fingerprint)
 
 
-def _check(split: str, x: Array, y: Array, shape: tuple[int, ...], n_classes: int | None) -> None:
-    if y.shape != (len(x),) or x.shape[1:] != shape:
+def _check_shapes(split: str, x: Array, y: Array, train: Part, n_classes: int | None) -> None:
+    """A label is one number; a regression may have several targets an example, (n, targets)."""
+    features, targets = train[0].shape[1:], train[1].shape[1:]
+    fits = targets == () or (n_classes is None and len(targets) == 1)
+    if y.shape != (len(x), *targets) or x.shape[1:] != features or not fits:
+        allowed = "(n,)" if n_classes else "(n,) or (n, targets), in all splits alike"
         raise BadInput(
             f"{split} has x of shape {x.shape} and y of shape {y.shape}; "
-            f"expected (n, {', '.join(map(str, shape))}) and (n,)"
+            f"expected (n, {', '.join(map(str, features))}) and {allowed}"
         )
+
+
+def _check_values(split: str, x: Array, y: Array, n_classes: int | None) -> None:
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         raise BadInput(f"{split} holds values that are not finite in float32; clean or scale the data")
     if n_classes is not None and len(y) and (y.min() < 0 or y.max() >= n_classes):
