@@ -23,6 +23,7 @@ SCHEMA = pa.schema(
         ("study", pa.string()),
         ("phase", pa.string()),
         ("replicate", pa.int64()),
+        ("member", pa.int64()),
         ("config", pa.string()),  # JSON
         ("reason", pa.string()),
         ("diverged_at_step", pa.int64()),
@@ -42,7 +43,8 @@ SCHEMA = pa.schema(
 )
 _PROVENANCE = ("device", "stack_size", "data_fingerprint", "fallback")
 _PLAIN = (
-    "trial", "status", "study", "phase", "replicate", "diverged_at_step", "steps", "n_parameters", "time_s",
+    "trial", "status", "study", "phase", "replicate", "member", "diverged_at_step", "steps", "n_parameters",
+    "time_s",
 )  # fmt: skip
 
 
@@ -128,7 +130,7 @@ def _row(stored: Stored) -> dict[str, Any]:
 def _stored(row: dict[str, Any]) -> Stored:
     provenance = Provenance(versions=json.loads(row["versions"]), **{name: row[name] for name in _PROVENANCE})
     record = Record(
-        **{name: row[name] for name in _PLAIN},
+        **{name: row[name] for name in _PLAIN if name in row},  # older parts know no members
         config=json.loads(row["config"]),
         reason=row["reason"],
         curves=dict(row["curves"]),

@@ -28,6 +28,7 @@ def reproduce(results: Path, trial: str, device: str) -> dict[str, Any]:
         phase="judge" if recorded.phase == "judge" else "tune",
         replicate=recorded.replicate,
         config=dict(recorded.config),
+        member=recorded.member,
     )
     job = Job(Stack("alone", (again,)), results.absolute() / CACHE, device)
     (record,) = run_job(job)

@@ -38,6 +38,7 @@ class Record(Word):
     phase: str
     replicate: int
     config: dict[str, object]
+    member: int = 0  # of an ensemble; see Trial
     status: Status
     reason: str = ""
     diverged_at_step: int | None = None

@@ -57,6 +57,7 @@ class Judge(Word):
     """How often each arm is judged, with fresh seeds paired across arms."""
 
     replicates: Count = 20
+    members: Count = Field(default=1, description="nets a replicate, of the arms an ensemble is made of")
 
 
 class Target(Word):

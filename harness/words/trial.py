@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from pydantic import NonNegativeInt
+
 from harness.words.base import Word, content_hash
 
 Phase = Literal["tune", "judge"]
@@ -19,19 +21,26 @@ class Trial(Word):
     phase: Phase
     replicate: int
     config: dict[str, Any]
+    member: NonNegativeInt = 0  # of an ensemble: trained on the replicate's data with seeds of its own
 
     @property
     def id(self) -> str:
-        """The hash of the content."""
-        return content_hash([NUMERICS, self.study, self.phase, self.replicate, self.config])
+        """The hash of the content. Member 0 is the trial that is trained where there is no ensemble."""
+        content = [NUMERICS, self.study, self.phase, self.replicate, self.config]
+        return content_hash([*content, self.member] if self.member else content)
 
     def identity(self) -> dict[str, Any]:
         """What a record repeats of its trial, by the record's own field names."""
-        return {"trial": self.id, **self.model_dump(include={"study", "phase", "replicate", "config"})}
+        fields = {"study", "phase", "replicate", "config", "member"}
+        return {"trial": self.id, **self.model_dump(include=fields)}
 
-    def seed_parts(self) -> tuple[str, str, int]:
-        """What every seed of this trial is named by: no arm, so that arms are paired."""
-        return self.study, self.phase, self.replicate
+    def seed_parts(self) -> tuple[str | int, ...]:
+        """What the seeds of init, order and noise are named by: no arm, so that arms are paired.
+
+        Those of data and split are named without the member, by study, phase and replicate alone.
+        """
+        member = ("member", self.member) if self.member else ()
+        return self.study, self.phase, self.replicate, *member
 
 
 class Planned(Word):
@@ -41,5 +50,6 @@ class Planned(Word):
     trial: str  # Trial.id
     phase: Phase
     replicate: int
+    member: NonNegativeInt = 0  # of an ensemble; 0 where there is none
     point: int | None = None  # index into the arm's tuning points; None when judging
     params: dict[str, Any] = {}  # the nuisance values, dotted paths

@@ -11,12 +11,14 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.errors import BadInput, HarnessError, RunFailed
 from harness.records import files
+from harness.records.parts import SCHEMA
 from harness.records.store import Store
 from harness.words.design import Frozen
 from harness.words.record import Provenance, Record, Status
@@ -46,6 +48,7 @@ records = st.builds(
     phase=texts,
     replicate=counts,
     config=trees,
+    member=counts,
     status=st.sampled_from([Status.DONE, Status.DIVERGED]),
     reason=texts,
     diverged_at_step=st.none() | counts,
@@ -207,12 +210,20 @@ def test_a_damaged_part_is_named_and_the_rest_is_kept(tmp_path: Path, damage: st
         assert list(store.load()) == [record(0).trial]
 
 
+def test_a_part_from_before_there_were_members_is_read(tmp_path: Path) -> None:
+    with Store(tmp_path, "optimizers") as store:
+        part = store.append([record(0), record(1)])
+        pq.write_table(pq.read_table(part).drop_columns(["member"]), part)
+        assert list(store.load().values()) == [record(0), record(1)]
+
+
 def test_damage_inside_the_columns_is_found_when_they_are_read(tmp_path: Path) -> None:
     with Store(tmp_path, "optimizers") as store:
         part = store.append([record(0, reason="a long reason " * 500)])
         content = bytearray(part.read_bytes())
-        half = len(content) // 2
-        content[half : half + 200] = b"\xff" * 200
+        column = pq.ParquetFile(part).metadata.row_group(0).column(SCHEMA.get_field_index("reason"))
+        start, size = column.dictionary_page_offset, column.total_compressed_size
+        content[start : start + size] = b"\xff" * size
         part.write_bytes(content)
         with pytest.raises(HarnessError, match=r"part-00000001\.parquet is damaged"):
             store.load()

@@ -48,6 +48,17 @@ def test_a_trial_is_its_content():
     assert trial.seed_parts() == Trial(study="s", phase="tune", replicate=0, config={"b": 9}).seed_parts()
 
 
+def test_member_0_is_the_trial_without_an_ensemble():
+    trial = Trial(study="s", phase="judge", replicate=3, config={"a": 1})
+    assert trial.id == "e6d3f51e51e2a28c"  # records of before there were members stay valid
+    assert trial.seed_parts() == ("s", "judge", 3)
+    members = [trial.model_copy(update={"member": k}) for k in range(4)]
+    assert members[0].id == trial.id
+    assert len({m.id for m in members}) == len({m.seed_parts() for m in members}) == 4
+    with pytest.raises(ValidationError):
+        Trial(study="s", phase="judge", replicate=3, config={}, member=-1)
+
+
 def test_length_of_a_run():
     assert TrainSection(epochs=30).total_steps(4000) == 1200
     assert TrainSection(epochs=2, batch_size=300).total_steps(1000) == 6  # the short last batch is left out
