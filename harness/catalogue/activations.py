@@ -6,20 +6,31 @@ stack. Most of torch's kernels keep to that; those that don't run `in_whole_vect
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 
 class Activation(NamedTuple):
-    """An elementwise function and where it comes from."""
+    """An elementwise function, where it comes from, and the limits of its range (None: unbounded).
+
+    One that learns also names the `module` that does; `function` is then what it starts as.
+    """
 
     function: Callable[[Tensor], Tensor]
     formula: str
     source: str
+    low: float | None = None
+    high: float | None = None
+    module: Callable[[], nn.Module] | None = None
+
+    def layer(self) -> Callable[[Tensor], Tensor]:
+        """What a network calls: the function, or a new module with a parameter of its own."""
+        return self.function if self.module is None else self.module()
 
 
 VECTOR = 64  # elements: a multiple of what a CPU kernel takes at once, in any dtype
@@ -35,6 +46,16 @@ def in_whole_vectors(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     if not spare:
         return function(x)
     return function(F.pad(x.reshape(-1), (0, spare)))[: x.numel()].view_as(x)
+
+
+def step(x: Tensor) -> Tensor:
+    """Return 1 above 0, else 0. Its gradient is 0 everywhere: no layer below it learns."""
+    return F.relu(x).sign()
+
+
+def ramp(x: Tensor) -> Tensor:
+    """x / 4 + 1 / 2 cut at 0 and 1: the tangent of the sigmoid at 0, also called hard sigmoid."""
+    return (x / 4 + 0.5).clamp(0, 1)
 
 
 def identity(x: Tensor) -> Tensor:
@@ -72,14 +93,50 @@ def leaky_relu(x: Tensor) -> Tensor:
     return F.leaky_relu(x, 0.01)
 
 
+def prelu(x: Tensor, slope: Tensor | float = 0.25) -> Tensor:
+    """Return x above 0 and slope times x below."""
+    return torch.where(x > 0, x, slope * x)
+
+
+class PRelu(nn.Module):
+    """`prelu` with a learned slope, one a layer, that starts at 0.25."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        # A vector, as biases are: initial weights are drawn for matrices only.
+        self.slope = nn.Parameter(torch.full((1,), 0.25))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (...) -> (...)."""
+        return prelu(x, self.slope)
+
+
+def shifted_relu(x: Tensor) -> Tensor:
+    """max(-1, x)."""
+    return x.clamp(min=-1)
+
+
+def arctan(x: Tensor) -> Tensor:
+    """2 / pi times atan(x): scaled to the range (-1, 1)."""
+    return in_whole_vectors(torch.atan, x) * (2 / math.pi)
+
+
+# The limits of gelu and swish are their minima, near x = -0.75 and x = -1.28, rounded down.
 ACTIVATIONS: dict[str, Activation] = {
     "identity": Activation(identity, "x", "linear model"),
-    "relu": Activation(F.relu, "max(0, x)", "Nair and Hinton 2010"),
+    "step": Activation(step, "1 if x > 0 else 0", "McCulloch and Pitts 1943", 0, 1),
+    "ramp": Activation(ramp, "min(1, max(0, x / 4 + 1 / 2))", "piecewise linear sigmoid", 0, 1),
+    "relu": Activation(F.relu, "max(0, x)", "Nair and Hinton 2010", 0),
     "leaky_relu": Activation(leaky_relu, "max(x, 0.01 x)", "Maas et al. 2013"),
-    "elu": Activation(elu, "x if x > 0 else exp(x) - 1", "Clevert et al. 2015"),
-    "gelu": Activation(gelu, "x Phi(x)", "Hendrycks and Gimpel 2016"),
-    "swish": Activation(swish, "x / (1 + exp(-x))", "Ramachandran et al. 2017"),
-    "softplus": Activation(softplus, "log(1 + exp(x))", "Dugas et al. 2001"),
-    "sigmoid": Activation(sigmoid, "1 / (1 + exp(-x))", "logistic function"),
-    "tanh": Activation(torch.tanh, "tanh(x)", "LeCun et al. 1998"),
+    "prelu": Activation(
+        prelu, "max(0, x) + a min(0, x), a learned from 0.25", "He et al. 2015", module=PRelu
+    ),
+    "shifted_relu": Activation(shifted_relu, "max(-1, x)", "Clevert et al. 2015", -1),
+    "elu": Activation(elu, "x if x > 0 else exp(x) - 1", "Clevert et al. 2015", -1),
+    "gelu": Activation(gelu, "x Phi(x)", "Hendrycks and Gimpel 2016", -0.169972),
+    "swish": Activation(swish, "x / (1 + exp(-x))", "Ramachandran et al. 2017", -0.278465),
+    "softplus": Activation(softplus, "log(1 + exp(x))", "Dugas et al. 2001", 0),
+    "sigmoid": Activation(sigmoid, "1 / (1 + exp(-x))", "logistic function", 0, 1),
+    "tanh": Activation(torch.tanh, "tanh(x)", "LeCun et al. 1998", -1, 1),
+    "arctan": Activation(arctan, "2 / pi * atan(x)", "arctangent sigmoid", -1, 1),
 }

@@ -77,7 +77,7 @@ class EncoderBlock(nn.Module):
             nn.Linear(width, options.feed_forward),
             nn.Linear(options.feed_forward, width),
         )
-        self.activation = ACTIVATIONS[options.activation].function
+        self.activation = ACTIVATIONS[options.activation].layer()
         on = options.dropout > 0
         self.attention_dropout = Dropout(options.dropout, 2 * index) if on else nn.Identity()
         self.feed_dropout = Dropout(options.dropout, 2 * index + 1) if on else nn.Identity()

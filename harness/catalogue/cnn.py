@@ -57,7 +57,7 @@ class Block(nn.Module):
         kernel = (options.each_kernel()[index],) * axes
         self.convolution = Convolution(channels, kernel, options.stride, options.padding)
         self.norm = BatchNorm(channels[1]) if options.normalisation == "batch_norm" else None
-        self.activation = ACTIVATIONS[options.activation].function
+        self.activation = ACTIVATIONS[options.activation].layer()
         self.dropout = Dropout(options.dropout, index) if options.dropout > 0 else None
 
     def forward(self, x: Tensor) -> Tensor:

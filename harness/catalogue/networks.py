@@ -62,7 +62,7 @@ class Layer(nn.Module):
         super().__init__()
         self.linear = nn.Linear(fan_in, fan_out, bias=options.bias)
         self.norm = _norm(options.normalisation, fan_out)
-        self.activation = ACTIVATIONS[options.activation].function
+        self.activation = ACTIVATIONS[options.activation].layer()
         self.dropout = Dropout(options.dropout, index) if options.dropout > 0 else None
         self.skip = options.skip and fan_in == fan_out
 
@@ -83,7 +83,7 @@ class Mlp(nn.Module):
         pairs = pairwise(sizes)
         self.hidden = nn.ModuleList(Layer(i, o, options, k) for k, (i, o) in enumerate(pairs))
         self.output = nn.Linear(sizes[-1], n_outputs, bias=options.bias)
-        self.output_activation = ACTIVATIONS[options.output_activation].function
+        self.output_activation = ACTIVATIONS[options.output_activation].layer()
 
     def forward(self, x: Tensor) -> Tensor:
         """x (B, *features) -> (B, n_outputs)."""

@@ -5,9 +5,11 @@ import math
 import pytest
 import torch
 
+from harness.catalogue.activations import ACTIVATIONS
 from harness.training.members import stacked_orders
 from harness.training.start import batch_orders, initial_params
-from harness.training.train import advance, plan_steps, start
+from harness.training.run import plan_steps, start
+from harness.training.train import advance
 from harness.words.paths import set_paths
 from harness.words.record import Status
 from harness.words.trial import Trial
@@ -27,7 +29,8 @@ KINDS = {
 }
 ACTIVATED = {
     f"activation {name}": {"model__activation": name}
-    for name in ("sigmoid", "elu", "gelu", "swish", "softplus", "leaky_relu")
+    for name in sorted(ACTIVATIONS)
+    if name not in ("relu", "tanh")  # among the kinds above
 }
 DEVICES = [
     "cpu",
