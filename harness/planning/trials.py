@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness.catalogue.resolve import resolved_with
 from harness.words.design import Arm, Design
@@ -27,7 +27,7 @@ def tune_trials(
     """
     replicates = list(range(design.study.tune.seeds) if seeds is None else seeds)
     return [
-        _placed(design, arm, ("tune", replicate, first_point + index), params)
+        _placed(design, arm, _Place("tune", replicate, first_point + index), params)
         for index, params in enumerate(points)
         for replicate in replicates
     ]
@@ -36,9 +36,13 @@ def tune_trials(
 def judge_trials(
     design: Design, arm: Arm, params: Params, replicates: Iterable[int] | None = None
 ) -> list[Placed]:
-    """The judged trials of an arm at its tuned values, replicates 0 to n - 1 unless given."""
+    """The judged trials of an arm at its tuned values, replicates 0 to n - 1 unless given.
+
+    Where an ensemble is made of the arm, every replicate has its members, one after another.
+    """
     wanted = range(design.study.judge.replicates) if replicates is None else replicates
-    return [_placed(design, arm, ("judge", replicate, None), params) for replicate in wanted]
+    members = range(design.members(arm.label))
+    return [_placed(design, arm, _Place("judge", r, member=m), params) for r in wanted for m in members]
 
 
 def with_whole_numbers(arm: Arm, params: Params) -> dict[str, Any]:
@@ -47,12 +51,17 @@ def with_whole_numbers(arm: Arm, params: Params) -> dict[str, Any]:
     return {path: round(value) if path in whole else value for path, value in params.items()}
 
 
-def _placed(design: Design, arm: Arm, place: tuple[Phase, int, int | None], params: Params) -> Placed:
-    phase, replicate, point = place
+class _Place(NamedTuple):
+    phase: Phase
+    replicate: int
+    point: int | None = None
+    member: int = 0
+
+
+def _placed(design: Design, arm: Arm, place: _Place, params: Params) -> Placed:
     values = with_whole_numbers(arm, params)
     config = resolved_with(arm.config, values).tree()
-    trial = Trial(study=design.name, phase=phase, replicate=replicate, config=config)
-    planned = Planned(
-        arm=arm.label, trial=trial.id, phase=phase, replicate=replicate, point=point, params=values
+    trial = Trial(
+        study=design.name, phase=place.phase, replicate=place.replicate, config=config, member=place.member
     )
-    return trial, planned
+    return trial, Planned(arm=arm.label, trial=trial.id, params=values, **place._asdict())

@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 from harness.errors import BadInput, UnknownName
 from harness.words.base import Word, content_hash
-from harness.words.hypothesis import Faster, Superiority
+from harness.words.ensemble import ensemble_of
+from harness.words.hypothesis import Faster, Hypothesis, Side, Superiority
 from harness.words.study import Study
 
 Scope = Literal["fresh", "resplit", "fixed"]
@@ -65,12 +66,17 @@ class Design(Word):
     def select_arms(self, side: str | Mapping[str, Any], at: Mapping[str, Any] | None = None) -> list[Arm]:
         """The arms a hypothesis names, in the design's order.
 
-        `side` is an arm's label, the label of a level of any factor, or a selector {factor: level};
-        `at` restricts other factors. An empty selector means every arm. Raises BadInput where
-        nothing matches, UnknownName for a factor the study does not have.
+        `side` is an arm's label, the label of a level of any factor, a selector {factor: level}, any
+        of these as {arm: ...}, or an ensemble, which names the arm of its members; `at` restricts
+        other factors. An empty selector means every arm. Raises BadInput where nothing matches,
+        UnknownName for a factor the study does not have.
         """
-        if isinstance(side, Mapping) and "ensemble" in side:
-            raise BadInput("a side made of an ensemble is not available yet; name one arm of the study")
+        ensemble = ensemble_of(side)
+        if ensemble is not None:
+            named = self.select_arms(ensemble.arm or {}, at)
+            return named if ensemble.arm else named[:1]
+        if isinstance(side, Mapping) and list(side) == ["arm"] and "arm" not in self.study.arms:
+            return self.select_arms(side["arm"], at)
         selector = {**(side if isinstance(side, Mapping) else {}), **(at or {})}
         factors = list(self.study.arms)
         for factor in selector.keys() - set(factors):
@@ -92,6 +98,12 @@ class Design(Word):
                 + f": {_labels(found)}; name one by its label, or restrict the other factors with `at`"
             )
         return found[0]
+
+    def members(self, arm: str) -> int:
+        """Nets a replicate that are judged of the arm: more than one where an ensemble is made of it."""
+        sides = [(s, h.at) for h in self.study.hypotheses for s in sides_of(h) if ensemble_of(s)]
+        ensembled = {self.select_arm(side, at).label for side, at in sides}
+        return self.study.judge.members if arm in ensembled else 1
 
     @property
     def folder(self) -> str:
@@ -166,6 +178,12 @@ class Frozen(Word):
     def hash(self) -> str:
         """The hash of what is frozen, not of when."""
         return content_hash(self.model_dump(mode="json", exclude={"time"}))
+
+
+def sides_of(hypothesis: Hypothesis) -> list[Side]:
+    """The sides a and b, as far as the hypothesis has them."""
+    sides = [getattr(hypothesis, name, None) for name in ("a", "b")]
+    return [side for side in sides if side is not None]
 
 
 def folder_of(name: str, tier: str | None) -> str:
