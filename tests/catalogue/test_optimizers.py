@@ -18,9 +18,15 @@ TORCH = {
     "rmsprop": lambda p, o: torch.optim.RMSprop(p, o.lr, o.alpha, o.eps, weight_decay=o.weight_decay),
     "adam": lambda p, o: torch.optim.Adam(p, o.lr, (o.beta1, o.beta2), o.eps, weight_decay=o.weight_decay),
     "adamw": lambda p, o: torch.optim.AdamW(p, o.lr, (o.beta1, o.beta2), o.eps, weight_decay=o.weight_decay),
+    "adadelta": lambda p, o: torch.optim.Adadelta(p, o.lr, o.rho, o.eps, weight_decay=o.weight_decay),
+    "adamax": lambda p, o: torch.optim.Adamax(
+        p, o.lr, (o.beta1, o.beta2), o.eps, weight_decay=o.weight_decay
+    ),
+    "nadam": lambda p, o: torch.optim.NAdam(p, o.lr, (o.beta1, o.beta2), o.eps, weight_decay=o.weight_decay),
+    "radam": lambda p, o: torch.optim.RAdam(p, o.lr, (o.beta1, o.beta2), o.eps, weight_decay=o.weight_decay),
 }
 # Options off their defaults, for whichever entries have them.
-UNUSUAL = {"momentum": 0.7, "beta1": 0.8, "beta2": 0.95, "alpha": 0.9, "eps": 1e-3}
+UNUSUAL = {"momentum": 0.7, "beta1": 0.8, "beta2": 0.95, "alpha": 0.9, "rho": 0.8, "eps": 1e-3}
 STEPS = 200
 NAMES = sorted(OPTIMIZERS)
 
@@ -70,6 +76,16 @@ def generator_of(seed):
     return torch.Generator().manual_seed(seed)
 
 
+@pytest.fixture
+def exact_counters():
+    """torch keeps NAdam's product of momenta in the default dtype: float32 would be off by 1e-8."""
+    default = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(default)
+
+
+@pytest.mark.usefixtures("exact_counters")
 @pytest.mark.parametrize("problem", PROBLEMS)
 @pytest.mark.parametrize(
     ("unusual", "weight_decay"),
@@ -79,7 +95,8 @@ def generator_of(seed):
 @pytest.mark.parametrize("name", sorted(TORCH))
 def test_agrees_with_torch_step_for_step(name, unusual, problem, weight_decay):
     # lr is one that moves and stays stable on the quadratic (curvature up to 10) for every rule
-    options = options_of(name, lr=0.01, weight_decay=weight_decay, **(UNUSUAL if unusual else {}))
+    lr = 1.0 if name == "adadelta" else 0.01
+    options = options_of(name, lr=lr, weight_decay=weight_decay, **(UNUSUAL if unusual else {}))
     entry, hyper = OPTIMIZERS[name], hyper_of(options)
     theta, gradient = PROBLEMS[problem](generator_of(1))
     _, torch_gradient = PROBLEMS[problem](generator_of(1))  # the same draws again
@@ -137,6 +154,8 @@ def stacked_start(name, m, p, dtype=torch.float32):
             weight_decay=0.01 * (i % 3),
             momentum=0.5 + 0.4 * i / m,
             beta1=0.8 + 0.1 * i / m,
+            beta2=0.9 + 0.0999 * i / m,
+            rho=0.8 + 0.1 * i / m,
             alpha=0.9 + 0.09 * i / m,
         )
         for i in range(m)
@@ -235,6 +254,100 @@ def test_weight_decay_of_adamw_shrinks_the_weights_not_the_gradient():
     torch.testing.assert_close(moved["adam"], params - 0.1, rtol=1e-6, atol=0)
 
 
+def test_lion_by_its_formula():
+    """Written out for one number, as in the paper's program 1."""
+    options = options_of("lion", lr=0.01, weight_decay=0.1)
+    entry, hyper, generator = OPTIMIZERS["lion"], hyper_of(options), generator_of(3)
+    params = torch.full((1, 1), 0.7, dtype=torch.float64)
+    state, theta, mean = entry.init(params), 0.7, 0.0
+    for step in range(1, 101):
+        gradient = float(torch.randn((), generator=generator, dtype=torch.float64))
+        update = math.copysign(1.0, 0.9 * mean + 0.1 * gradient)
+        theta, mean = theta - 0.01 * (update + 0.1 * theta), 0.99 * mean + 0.01 * gradient
+        params, state = entry.update(torch.full_like(params, gradient), state, params, hyper, step)
+        assert float(params) == pytest.approx(theta, rel=1e-12)
+
+
+def test_every_step_of_lion_has_the_magnitude_of_the_learning_rate():
+    """However large the gradient; a parameter that never had one stays where it is."""
+    generator, entry = generator_of(4), OPTIMIZERS["lion"]
+    params, hyper = torch.zeros(1, 50, dtype=torch.float64), hyper_of(options_of("lion", lr=2.0**-7))
+    scale, state = torch.logspace(-20, 20, 50, dtype=torch.float64), entry.init(params)
+    scale[7] = 0
+    for step in range(1, 21):
+        grads = scale * torch.randn(1, 50, generator=generator, dtype=torch.float64)
+        before = params
+        params, state = entry.update(grads, state, params, hyper, step)
+        moved = params - before
+        assert moved[0, 7] == 0
+        assert (moved[0, scale > 0].abs() == 2.0**-7).all()
+        if step == 1:
+            assert torch.equal(moved.sign(), -grads.sign())
+
+
+@pytest.mark.parametrize("beta2", [0.5, 0.9, 0.99, 0.999])
+def test_radam_waits_for_the_squares_it_needs(beta2):
+    """Plain momentum while rho_t <= 5, for ever where beta2 is small; then every gradient counts alike."""
+    entry, hyper = OPTIMIZERS["radam"], hyper_of(options_of("radam", lr=0.1, beta2=beta2, eps=1e-12))
+    params = torch.zeros(1, 2, dtype=torch.float64)
+    grads, state = torch.tensor([[1.0, 100.0]], dtype=torch.float64), entry.init(params)
+    for step in range(1, 40):
+        before = params
+        params, state = entry.update(grads, state, params, hyper, step)
+        rho = 2 / (1 - beta2) - 1
+        rectified = rho - 2 * step * beta2**step / (1 - beta2**step) > 5
+        moved = (before - params)[0]
+        assert float(moved[1] / moved[0]) == pytest.approx(1 if rectified else 100)
+        assert rectified or float(moved[0]) == pytest.approx(0.1)
+    assert rectified == (beta2 > 0.7)
+
+
+def direction_of(name, options, grads, mean, step):
+    """What the step multiplies by each parameter's rate, computed with Python's powers from the formulas."""
+    if name in ("adagrad", "rmsprop"):
+        return grads
+    if name == "nadam":
+        mus = [options.beta1 * (1 - 0.5 * 0.96 ** (i * 0.004)) for i in range(1, step + 2)]
+        now = (1 - mus[-2]) * grads / (1 - math.prod(mus[:-1]))
+        return mus[-1] * mean / (1 - math.prod(mus)) + now
+    return mean / (1 - options.beta1**step)
+
+
+@pytest.mark.parametrize("name", sorted(n for n in NAMES if OPTIMIZERS[n].effective_rate and n != "adadelta"))
+def test_effective_rate_is_what_the_step_was_taken_with(name):
+    entry, options = OPTIMIZERS[name], options_of(name, lr=0.01, weight_decay=0.0, **UNUSUAL)
+    hyper = {k: v for k, v in hyper_of(options).items() if k != "weight_decay"}
+    theta, gradient = noisy_quadratic(generator_of(5))
+    params = theta.unsqueeze(0)
+    state = entry.init(params)
+    for step in range(1, 101):
+        grads, before = gradient(params), params
+        params, state = entry.update(grads, state, params, hyper, step)
+        rate = entry.effective_rate(state, entry.rounded(hyper, step, params.dtype))
+        assert rate.shape == params.shape
+        assert (rate > 0).all()
+        expected = before - rate * direction_of(name, options, grads, state[0], step)
+        torch.testing.assert_close(params, expected, rtol=1e-10, atol=1e-13)
+
+
+def test_effective_rate_of_adadelta_is_that_of_a_usual_gradient():
+    """Where the square of a gradient is the mean of squares, the next step multiplies it by the rate."""
+    entry, hyper = OPTIMIZERS["adadelta"], hyper_of(options_of("adadelta"))
+    theta, gradient = noisy_quadratic(generator_of(6))
+    params = theta.unsqueeze(0)
+    state = entry.init(params)
+    for step in range(1, 101):
+        params, state = entry.update(gradient(params), state, params, hyper, step)
+    usual = state[1].sqrt()
+    rate = entry.effective_rate(state, entry.rounded(hyper, 100, params.dtype))
+    moved, _ = entry.update(usual, state, params, hyper, 101)
+    torch.testing.assert_close(params - moved, rate * usual, rtol=1e-9, atol=0)
+
+
+def test_rates_are_per_parameter_where_the_rule_scales_gradients():
+    assert {n for n in NAMES if OPTIMIZERS[n].effective_rate is None} == {"sgd", "momentum", "nag", "lion"}
+
+
 @pytest.mark.parametrize(
     ("name", "values"),
     [
@@ -247,6 +360,7 @@ def test_weight_decay_of_adamw_shrinks_the_weights_not_the_gradient():
             "beta1": 1.0,
             "beta2": -0.1,
             "alpha": 1.0,
+            "rho": 1.0,
             "eps": 0.0,
         }.items()
         if option in OPTIMIZERS[name].options.model_fields

@@ -1,0 +1,97 @@
+"""What an optimizer is, and the few operations its rules share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import torch
+from pydantic import NonNegativeFloat, PositiveFloat
+from torch import Tensor
+
+from harness.words.base import Word
+
+Hyper = Mapping[str, Tensor]
+State = tuple[Tensor, ...]
+Coefficients = Callable[[Hyper, int], Hyper]
+Rule = Callable[[Tensor, State, Tensor, Hyper], tuple[Tensor, State]]
+EffectiveRate = Callable[[State, Hyper], Tensor]
+
+
+class Range(NamedTuple):
+    """A default search range of a hyperparameter."""
+
+    low: float
+    high: float
+    log: bool = True
+
+
+class Optimizer(NamedTuple):
+    """A pure optimizer: its options with defaults, its state's size, its rule and where that comes from.
+
+    `effective_rate(state, coefficients)`, of the state after a step and that step's coefficients, is each
+    parameter's own learning rate (..., P): what the step multiplied the gradient by, or the mean of
+    gradients, freed of the bias of its zero start, that stands for it. None where that is the plain `lr`.
+    """
+
+    options: type[Word]
+    n_slots: int  # state tensors of the parameters' shape, all starting at 0
+    coefficients: Coefficients
+    rule: Rule
+    ranges: dict[str, Range]
+    formula: str
+    source: str
+    effective_rate: EffectiveRate | None = None
+
+    def init(self, params: Tensor) -> State:
+        """The state before the first update: `n_slots` zero tensors shaped like params (..., P)."""
+        return tuple(torch.zeros_like(params) for _ in range(self.n_slots))
+
+    def update(
+        self, grads: Tensor, state: State, params: Tensor, hyper: Hyper, step: int
+    ) -> tuple[Tensor, State]:
+        """New parameters and state after one step on grads (..., P); nothing given is changed."""
+        return self.rule(grads, state, params, self.rounded(hyper, step, grads.dtype))
+
+    def rounded(self, hyper: Hyper, step: int, dtype: torch.dtype) -> Hyper:
+        """The step's coefficients, (..., 1), in the parameters' dtype."""
+        return {name: value.to(dtype) for name, value in self.coefficients(hyper, step).items()}
+
+
+class SgdOptions(Word):
+    """Learning rate and L2 penalty (added to the gradient)."""
+
+    lr: PositiveFloat = 0.1
+    weight_decay: NonNegativeFloat = 0.0
+
+
+def as_they_are(hyper: Hyper, _step: int) -> Hyper:
+    """The hyperparameters themselves, at every step."""
+    return hyper
+
+
+def penalised(grads: Tensor, params: Tensor, c: Hyper) -> Tensor:
+    """The gradient plus the L2 penalty's, where any member has one."""
+    decay = c.get("weight_decay")
+    return grads if decay is None else torch.addcmul(grads, decay, params)
+
+
+def kept(hyper: Hyper) -> Hyper:
+    """What a step of decoupled weight decay leaves of a weight, 1 - lr wd, where any member has one."""
+    decay = hyper.get("weight_decay")
+    return {} if decay is None else {"kept": 1 - hyper["lr"] * decay}
+
+
+def shrunk(params: Tensor, c: Hyper) -> Tensor:
+    """The parameters after decoupled weight decay."""
+    return params * c["kept"] if "kept" in c else params
+
+
+def divided(params: Tensor, numerator: Tensor, denominator: Tensor) -> Tensor:
+    """Params - numerator / denominator."""
+    return torch.addcdiv(params, numerator, denominator, value=-1)
+
+
+def power(base: Tensor, exponent: int) -> Tensor:
+    """Base to the exponent by logarithm: torch.pow's last bit depends on where an element stands."""
+    return torch.exp(exponent * torch.log(base))
