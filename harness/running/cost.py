@@ -16,8 +16,9 @@ from harness.records.store import Store
 from harness.running.batch import fair_size
 from harness.running.job import CACHE, splits_of
 from harness.training.members import batch_size_of, stacked_orders
+from harness.training.run import Run, plan_steps, start
 from harness.training.stack import Stack, stacks_of
-from harness.training.train import Run, measure, plan_steps, start, train_step
+from harness.training.train import measure, train_step
 from harness.words.base import Word
 from harness.words.design import Arm, Design
 from harness.words.trial import Planned, Trial

@@ -10,10 +10,12 @@ from typing import NamedTuple
 from harness.catalogue.data import Splits, load_cached
 from harness.catalogue.resolve import options_of
 from harness.errors import HarnessError
+from harness.training.finish import provenance
+from harness.training.run import plan_steps
 from harness.training.stack import Stack
-from harness.training.train import device_name, plan_steps, train, versions
+from harness.training.train import train
 from harness.words.config import RunConfig
-from harness.words.record import Provenance, Record, Status
+from harness.words.record import Record, Status
 from harness.words.trial import Trial
 
 CACHE = ".cache"  # of data sets, in the results folder
@@ -66,10 +68,5 @@ def _failed(trial: Trial, job: Job, reason: str) -> Record:
         final={},
         n_parameters=0,
         time_s=0.0,
-        provenance=Provenance(
-            device=device_name(job.device),
-            stack_size=len(job.stack.trials),
-            versions=versions(),
-            data_fingerprint="",
-        ),
+        provenance=provenance(job.device, len(job.stack.trials)),
     )

@@ -33,3 +33,18 @@ def evaluate(
             for name, metric in metrics.items():
                 totals[name] += metric(outputs, y).sum(1, dtype=torch.float64)
     return {name: total / len(split) for name, total in totals.items()}
+
+
+def over_splits(
+    program: Program,
+    state: tuple[Tensor, Buffers],
+    data: StackData,
+    splits: Mapping[str, Split],
+    metrics: Mapping[str, PerExample],
+) -> dict[str, Tensor]:
+    """Each metric over each split, (M,), by its full name: `val/accuracy`."""
+    return {
+        f"{name}/{metric}": value
+        for name, split in splits.items()
+        for metric, value in evaluate(program, state, data, split, metrics).items()
+    }

@@ -84,6 +84,12 @@ class TrainSection(Word):
         default=None, description="evenly spaced evaluations; one an epoch if not given"
     )
     label_smoothing: NonNegativeFloat = Field(default=0.0, lt=1.0)
+    patience: PositiveInt | None = Field(
+        default=None, description="stop after so many evaluations without a better `monitor`; keep the best"
+    )
+    monitor: str = Field(
+        default="val/loss", description="what early stopping looks at: a val/ or train/ metric"
+    )
 
     @model_validator(mode="after")
     def _one_length(self) -> TrainSection:

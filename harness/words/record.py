@@ -30,7 +30,7 @@ class Record(Word):
 
     `curves["val/accuracy"][i]` was measured after `steps[i]` optimizer steps. `train/*` curves are
     measured, in evaluation mode, on the first `n_val` training examples; `final["train/*"]` on all.
-    After divergence curves hold NaN.
+    After divergence curves hold NaN; a trial that stopped early ends with the evaluation at which it did.
     """
 
     trial: str
@@ -42,6 +42,7 @@ class Record(Word):
     status: Status
     reason: str = ""
     diverged_at_step: int | None = None
+    best_step: int | None = None  # whose weights the final metrics are of, where a trial may stop early
     steps: list[int]
     curves: dict[str, list[float]]
     final: dict[str, float]

@@ -22,8 +22,9 @@ import torch
 from harness.catalogue.data.base import Splits, splits_of
 from harness.catalogue.resolve import resolve
 from harness.running.executors import WORKER_ENVIRONMENT
+from harness.training.run import Run, start
 from harness.training.stack import Stack, stack_key
-from harness.training.train import Run, start, train_step
+from harness.training.train import train_step
 from harness.words.trial import Trial
 from tests.benchmarks.session import Bar, Result, Row, Session, module, run_fresh
 

@@ -15,8 +15,9 @@ from harness.catalogue.resolve import ConfigError, build_network, n_parameters, 
 from harness.catalogue.rnn import CELLS, Recurrent, Rnn
 from harness.errors import BadInput
 from harness.training.program import layout_of
+from harness.training.run import start
 from harness.training.start import build_module, initial_params
-from harness.training.train import advance, start
+from harness.training.train import advance
 from harness.words.config import RunConfig
 from harness.words.design import DataFacts
 from tests.training.examples import splits_for, stack_of, train_together, trial_of

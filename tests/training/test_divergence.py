@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from harness.training.train import advance, start
+from harness.training.run import start
+from harness.training.train import advance
 from harness.words.record import Status
 from tests.training.examples import splits_for, stack_of, train_together, trial_of
 
@@ -73,7 +74,7 @@ def test_a_batch_loss_that_was_infinite_counts_though_it_recovered(cache_dir):
         advance(run, 1, [], lambda share: None)
         run.params = kept
         advance(run, 10, [10], lambda share: None)
-    assert run.finite.tolist() == [True, False]
+    assert run.diverged.tolist() == [False, True]
     assert math.isnan(run.curves[-1]["train/loss"][1])
     assert math.isfinite(run.curves[-1]["train/loss"][0])
     assert run.params.isfinite().all()

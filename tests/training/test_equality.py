@@ -7,8 +7,8 @@ import torch
 
 from harness.catalogue.activations import ACTIVATIONS
 from harness.training.members import stacked_orders
-from harness.training.start import batch_orders, initial_params
 from harness.training.run import plan_steps, start
+from harness.training.start import batch_orders, initial_params
 from harness.training.train import advance
 from harness.words.paths import set_paths
 from harness.words.record import Status

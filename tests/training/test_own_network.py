@@ -11,9 +11,9 @@ from harness.catalogue.resolve import ConfigError, data_facts, n_parameters, res
 from harness.errors import BadInput, StudyError
 from harness.planning.design import make_design
 from harness.planning.trials import judge_trials
+from harness.training.run import start
 from harness.training.stack import stack_key
 from harness.training.start import build_module, initial_state
-from harness.training.train import start
 from harness.words.config import RunConfig
 from harness.words.record import Status
 from harness.words.study_file import load_study

@@ -1,0 +1,120 @@
+"""What a stack leaves behind: metrics of whole splits at the end, and a record a trial."""
+
+from __future__ import annotations
+
+import math
+import platform
+import time
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+import harness
+from harness.catalogue.metrics import CLASSIFICATION_AT_END, REGRESSION_AT_END
+from harness.training.evaluate import over_splits
+from harness.training.leaving import Weights
+from harness.training.run import Run
+from harness.words.record import Provenance, Record, Status
+
+
+def finish(run: Run, evaluations: Sequence[int], started: float) -> Iterator[Record]:
+    """A record for each trial of a stack that has trained.
+
+    `evaluations` are the steps after which a whole run is evaluated, `started` the stack's start
+    (`time.perf_counter`). A trial that stopped early ends at the evaluation at which it did; one that
+    diverged has NaN to the end of the plan, whether or not its stack went on.
+    """
+    finals = {name: value.tolist() for name, value in _final_metrics(run).items()}
+    missing = [math.nan] * (len(evaluations) - len(run.steps))
+    curves = {name: torch.stack([c[name] for c in run.curves], 1).tolist() for name in run.curves[0]}
+    measured = [
+        _Measured(
+            list(evaluations),
+            {name: values[i] + missing for name, values in curves.items()},
+            {name: values[i] for name, values in finals.items()},
+        )
+        for i in range(len(run.stack.trials))
+    ]
+    time_s = (time.perf_counter() - started) / len(measured)
+    diverged = run.diverged.tolist()
+    for i, own in enumerate(measured):
+        yield _record(run, i, own.lost() if diverged[i] else own.cut(), time_s)
+
+
+class _Measured(NamedTuple):
+    """The measurements of one trial."""
+
+    steps: list[int]
+    curves: dict[str, list[float]]
+    final: dict[str, float]
+    diverged_at: int | None = None
+
+    def lost(self) -> _Measured:
+        """Of a diverged trial: no final metrics."""
+        return self._replace(final={}, diverged_at=self.steps[self._seen()])
+
+    def cut(self) -> _Measured:
+        """Up to the evaluation at which the trial ended."""
+        seen = self._seen()
+        return self._replace(
+            steps=self.steps[:seen], curves={name: values[:seen] for name, values in self.curves.items()}
+        )
+
+    def _seen(self) -> int:
+        """Evaluations before the first NaN."""
+        losses = self.curves["train/loss"]
+        return next((i for i, value in enumerate(losses) if value != value), len(losses))
+
+
+def provenance(
+    device: str, stack_size: int, data_fingerprint: str = "", fallback: str | None = None
+) -> Provenance:
+    """Where and with what a trial ran; `device` as torch names it."""
+    return Provenance(
+        device=torch.cuda.get_device_name(device) if device.startswith("cuda") else device,
+        stack_size=stack_size,
+        versions={
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "harness": harness.__version__,
+        },
+        data_fingerprint=data_fingerprint,
+        fallback=fallback,
+    )
+
+
+def _final_metrics(run: Run) -> dict[str, Tensor]:
+    """Metrics of whole splits at the end, (M,); the test split only where judging.
+
+    They are those of the best weights where members stop early, else NaN for members that left.
+    """
+    table = CLASSIFICATION_AT_END if run.data.n_classes else REGRESSION_AT_END
+    metrics = {"loss": run.metrics["loss"], **table}
+    names = ("train", "val", "test") if run.stack.trials[0].phase == "judge" else ("train", "val")
+    splits = {name: run.data.splits[name] for name in names}
+    if run.stopping is not None:
+        best = Weights(run.stopping.params, run.stopping.buffers)
+        return over_splits(run.program, best, run.everyone, splits, metrics)
+    found = over_splits(run.program, Weights(run.params, run.buffers), run.data, splits, metrics)
+    return {name: run.placed(value, torch.nan) for name, value in found.items()}
+
+
+def _record(run: Run, i: int, own: _Measured, time_s: float) -> Record:
+    lost = own.diverged_at is not None
+    return Record(
+        **run.stack.trials[i].identity(),
+        status=Status.DIVERGED if lost else Status.DONE,
+        reason="loss not finite, or above 10 x its initial value" if lost else "",
+        diverged_at_step=own.diverged_at,
+        best_step=None if run.stopping is None or lost else run.stopping.steps[i],
+        steps=own.steps,
+        curves=own.curves,
+        final=own.final,
+        n_parameters=run.params.shape[1],
+        time_s=time_s,
+        provenance=provenance(
+            str(run.params.device), len(run.stack.trials), run.data.fingerprints[i], run.program.fallback
+        ),
+    )

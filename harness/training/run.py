@@ -1,0 +1,131 @@
+"""A stack in training: its state, how it starts, and how long it trains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from harness.catalogue.data.base import Splits
+from harness.catalogue.losses import LOSSES, smoothed
+from harness.catalogue.metrics import CLASSIFICATION, REGRESSION, PerExample
+from harness.catalogue.optimizers import OPTIMIZERS, State
+from harness.catalogue.resolve import options_of
+from harness.catalogue.schedules import SCHEDULES
+from harness.training.leaving import EarlyStopping, Weights, early_stopping
+from harness.training.members import StackData, dtype_of, hyperparameters, stack_data
+from harness.training.program import Buffers, Program, make_program
+from harness.training.stack import Stack
+from harness.training.start import build_module, initial_state, noise_key
+from harness.words.config import RunConfig, TrainSection
+
+PROBE = 4  # examples an own network is tried on
+
+
+@dataclass
+class Run:
+    """A stack in training: what it is made of and where it stands.
+
+    Tensors of the members still training have a leading axis m <= M; `rows` says which they are.
+    """
+
+    stack: Stack  # of M trials
+    program: Program
+    data: StackData
+    hyper: dict[str, Tensor]  # name -> (m, 1) float64
+    keys: Tensor  # (m,) noise keys
+    params: Tensor  # (m, P)
+    state: State
+    buffers: Buffers
+    metrics: dict[str, PerExample]
+    factor: Callable[[int], float]  # of the learning rate, by step
+    stopping: EarlyStopping | None
+    everyone: StackData  # of all M, whoever has left
+    rows: Tensor  # (m,) places in the stack
+    finite: Tensor  # (m,) whether every batch loss so far was
+    diverged: Tensor  # (M,)
+    training: Tensor  # (M,) neither diverged nor stopped
+    steps: list[int] = field(default_factory=list)
+    curves: list[dict[str, Tensor]] = field(default_factory=list)  # one (M,) a metric, an evaluation each
+
+    def gather(self, keep: Tensor) -> None:
+        """Go on with the members at `keep` (indices into m) alone."""
+        self.rows, self.finite = self.rows[keep], self.finite[keep]
+        self.params, self.keys = self.params[keep], self.keys[keep]
+        self.state = tuple(slot[keep] for slot in self.state)
+        self.buffers = {name: b[keep] for name, b in self.buffers.items()}
+        self.hyper = {name: value[keep] for name, value in self.hyper.items()}
+        self.data = self.data._replace(member=self.data.member[keep])
+
+    def placed(self, values: Tensor, absent: float) -> Tensor:
+        """Values (m,) of the members still there as (M,), `absent` for the others."""
+        if len(self.rows) == len(self.stack.trials):
+            return values
+        return values.new_full((len(self.stack.trials),), absent).index_put((self.rows,), values)
+
+
+def plan_steps(config: dict[str, Any], n_train: int) -> tuple[int, list[int]]:
+    """How many optimizer steps a trial takes, and after which of them it is evaluated (0 is the start)."""
+    section = TrainSection.model_validate(config["train"])
+    total = section.total_steps(n_train)
+    count = section.evaluations or max(1, round(total / section.steps_per_epoch(n_train)))
+    return total, sorted({round(total * i / count) for i in range(count + 1)})
+
+
+def start(stack: Stack, splits: Sequence[Splits], device: torch.device) -> Run:
+    """A stack before its first step."""
+    config = stack.config
+    run_config = RunConfig.model_validate(config)
+    data = stack_data(splits, dtype_of(config), device)
+    module = build_module(config, *splits[0].shapes).to(device)
+    loss = smoothed(LOSSES[config["train"]["loss"]].per_example, config["train"]["label_smoothing"])
+    # The catalogue's networks are known to stack; an own network is tried on a batch.
+    example = data.example(PROBE) if "class" in config["model"] else None
+    schedule, options = SCHEDULES[run_config.schedule.name], options_of(run_config, "schedule")
+    total, _ = plan_steps(config, len(data.splits["train"]))
+    weights = _initial_weights(stack, splits[0], module, device)
+    metrics = _metrics(config, data)
+    yes = torch.ones(len(stack.trials), dtype=torch.bool, device=device)
+    return Run(
+        stack=stack,
+        program=make_program(module, loss, example),
+        data=data,
+        hyper=hyperparameters(stack.trials, device),
+        keys=torch.tensor([noise_key(t) for t in stack.trials], device=device),
+        params=weights.params,
+        state=OPTIMIZERS[config["optimizer"]["name"]].init(weights.params),
+        buffers=weights.buffers,
+        metrics=metrics,
+        factor=lambda step: schedule.factor(step, total, options),
+        stopping=early_stopping(run_config.train, weights, _on_curves(metrics, data)),
+        everyone=data,
+        rows=torch.arange(len(stack.trials), device=device),
+        finite=yes,
+        diverged=~yes,
+        training=yes,
+    )
+
+
+def _initial_weights(stack: Stack, splits: Splits, module: nn.Module, device: torch.device) -> Weights:
+    """Every trial's own initial parameters (M, P) and buffers (M, ...)."""
+    drawn = [initial_state(trial, module, *splits.shapes) for trial in stack.trials]
+    buffers = [own for _, own in drawn]
+    return Weights(
+        torch.stack([params for params, _ in drawn]).to(device),
+        {name: torch.stack([own[name] for own in buffers]).to(device) for name in buffers[0]},
+    )
+
+
+def _metrics(config: dict[str, Any], data: StackData) -> dict[str, PerExample]:
+    """What is measured at every evaluation."""
+    table = CLASSIFICATION if data.n_classes else REGRESSION
+    return {"loss": LOSSES[config["train"]["loss"]].per_example, **table}
+
+
+def _on_curves(metrics: Iterable[str], data: StackData) -> list[str]:
+    """The full names of the metrics that every evaluation leaves."""
+    splits = [name for name in ("train", "val") if len(data.splits[name])]
+    return [f"{split}/{metric}" for split in splits for metric in metrics]
