@@ -10,13 +10,13 @@ from torch import Tensor, nn
 
 from harness.catalogue.activations import ACTIVATIONS
 from harness.catalogue.dropout import Dropout
+from harness.catalogue.inits import InitOptions
 from harness.errors import BadInput
-from harness.words.base import Word
 
 Shape = tuple[int, ...]
 
 
-class AttentionOptions(Word):
+class AttentionOptions(InitOptions):
     """`depth` encoder blocks of `width` features, in `heads` heads; `feed_forward` units between blocks."""
 
     width: PositiveInt = 32

@@ -12,14 +12,14 @@ from torch import Tensor, nn
 from harness.catalogue.activations import ACTIVATIONS
 from harness.catalogue.convolution import Convolution, length_after
 from harness.catalogue.dropout import Dropout
+from harness.catalogue.inits import InitOptions
 from harness.catalogue.normalisation import BatchNorm
 from harness.errors import BadInput
-from harness.words.base import Word
 
 Shape = tuple[int, ...]
 
 
-class CnnOptions(Word):
+class CnnOptions(InitOptions):
     """Channels and kernel of each convolution; a single kernel is that of all.
 
     `pool: average` averages each channel over positions before the linear output, `flatten` keeps

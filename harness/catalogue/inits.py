@@ -1,6 +1,7 @@
 """Initial weights: a function of shape, generator and dtype. One function and one table line each.
 
-A weight has shape (fan_out, fan_in, *kernel); a kernel multiplies both fans. Biases start at 0.
+A weight has shape (fan_out, fan_in, *kernel); a kernel multiplies both fans. Biases start at 0
+unless a network's options say otherwise.
 """
 
 from __future__ import annotations
@@ -10,10 +11,21 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
+from pydantic import Field, FiniteFloat
 from torch import Tensor
+
+from harness.words.base import Word
 
 Shape = tuple[int, ...]
 Draw = Callable[[Shape, torch.Generator, torch.dtype], Tensor]
+
+
+class InitOptions(Word):
+    """Where a network's training starts: options that every network of the catalogue shares."""
+
+    init: str
+    init_gain: FiniteFloat = Field(default=1.0, gt=0, description="times every weight that `init` draws")
+    init_bias: FiniteFloat = Field(default=0.0, description="what every bias starts at")
 
 
 class Init(NamedTuple):

@@ -18,6 +18,7 @@ from harness.catalogue.activations import ACTIVATIONS
 from harness.catalogue.attention import AttentionOptions, attention
 from harness.catalogue.cnn import CnnOptions, cnn1d, cnn2d
 from harness.catalogue.dropout import Dropout
+from harness.catalogue.inits import InitOptions
 from harness.catalogue.normalisation import BatchNorm
 from harness.catalogue.rnn import RnnOptions, rnn
 from harness.words.base import Word
@@ -25,7 +26,7 @@ from harness.words.base import Word
 Shape = tuple[int, ...]
 
 
-class MlpOptions(Word):
+class MlpOptions(InitOptions):
     """Widths of the hidden layers, or `width` and `depth` for equal ones; the rest is by layer.
 
     `skip` adds a layer's input to its output where their widths are equal.

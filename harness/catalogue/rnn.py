@@ -11,14 +11,14 @@ from torch import Tensor, nn
 
 from harness.catalogue.activations import sigmoid
 from harness.catalogue.dropout import Dropout
+from harness.catalogue.inits import InitOptions
 from harness.errors import BadInput
-from harness.words.base import Word
 
 Shape = tuple[int, ...]
 Hidden = tuple[Tensor, ...]  # what a cell carries on, each (B, H); the first is its output
 
 
-class RnnOptions(Word):
+class RnnOptions(InitOptions):
     """A recurrent layer of `hidden` units; `bidirectional` has a second one read from the end.
 
     `readout`: the output layer sees the last state of each direction, the mean over time, or all.

@@ -57,10 +57,12 @@ def initial_params(trial: Trial, module: nn.Module) -> Tensor:
 
 
 def _initial(trial: Trial, name: str, own: Tensor) -> Tensor:
-    if own.ndim < 2:  # a bias or the scale of a normalisation
-        return torch.zeros_like(own) if name.endswith("bias") else own
+    model = trial.config["model"]
+    if own.ndim < 2:  # a bias, the scale of a normalisation, the slope of an activation
+        return torch.full_like(own, model.get("init_bias", 0.0)) if name.endswith("bias") else own
     generator = torch.Generator().manual_seed(seed_for("init", *trial.seed_parts(), name))
-    return INITS[trial.config["model"]["init"]].draw(tuple(own.shape), generator, own.dtype)
+    drawn = INITS[model["init"]].draw(tuple(own.shape), generator, own.dtype)
+    return drawn * model.get("init_gain", 1.0)
 
 
 def initial_buffers(trial: Trial, module: nn.Module) -> Buffers:

@@ -6,7 +6,13 @@ import pytest
 import torch
 from torch import nn
 
-from harness.catalogue.inits import INITS, fans
+from harness.catalogue.inits import INITS, InitOptions, fans
+from harness.catalogue.networks import NETWORKS
+from harness.catalogue.resolve import build_network, resolve
+from harness.errors import BadInput
+from harness.training.program import layout_of
+from harness.training.start import initial_params
+from harness.words.trial import Trial
 
 SHAPE = (300, 200)  # 60,000 draws: a standard deviation is known to 0.3 %
 
@@ -114,3 +120,41 @@ def test_other_seeds_draw_other_weights(name):
 @pytest.mark.parametrize(("shape", "expected"), [((3, 4), (4, 3)), ((8, 2, 3, 5), (30, 120))])
 def test_fans(shape, expected):
     assert fans(shape) == expected == tuple(nn.init._calculate_fan_in_and_fan_out(torch.empty(shape)))
+
+
+FEATURES = {"cnn2d": (8, 8)}  # of an example, where sequences of 12 steps won't do
+
+
+def starts(network, **options):
+    """Initial parameters by name: of a trial as it trains."""
+    tree = {"data": {"name": "mnist1d"}, "model": {"name": network, **options}, "train": {"steps": 1}}
+    config = resolve(tree)
+    module = build_network(config, FEATURES.get(network, (12,)), 10)
+    trial = Trial(study="tests", phase="judge", replicate=0, config=config.tree())
+    return layout_of(module).unflatten(initial_params(trial, module))
+
+
+@pytest.mark.parametrize(
+    "network", sorted(n for n, e in NETWORKS.items() if issubclass(e.options, InitOptions))
+)
+def test_biases_start_where_told_and_weights_are_scaled(network):
+    plain, other = starts(network), starts(network, init_bias=-1.0, init_gain=3.0)
+    assert plain.keys() == other.keys()
+    for name, value in plain.items():
+        if name.endswith("bias"):
+            assert not value.any()
+            assert torch.equal(other[name], torch.full_like(value, -1.0))
+        else:
+            scale = 3.0 if value.ndim >= 2 else 1.0  # a normalisation's scale is no weight
+            assert torch.equal(other[name], scale * value)
+
+
+def test_a_learned_activation_keeps_its_own_start():
+    slopes = {n: v for n, v in starts("mlp", activation="prelu", init="zeros").items() if "slope" in n}
+    assert [v.tolist() for v in slopes.values()] == [[0.25], [0.25]]
+
+
+@pytest.mark.parametrize("options", [{"init_gain": 0}, {"init_gain": math.inf}, {"init_bias": math.nan}])
+def test_no_start_without_finite_numbers(options):
+    with pytest.raises(BadInput, match=next(iter(options))):
+        starts("mlp", **options)
