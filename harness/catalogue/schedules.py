@@ -83,6 +83,10 @@ class Heard(NamedTuple):
     best: Tensor  # float64, the lowest loss so far
     stale: Tensor  # int64, evaluations since that loss, or since the last drop of the rate
 
+    def of(self, members: Tensor) -> Heard:
+        """What some members heard, by index (n,)."""
+        return Heard(*(part[members] for part in self))
+
 
 def silence(n_models: int, device: torch.device) -> Heard:
     """Before the first evaluation: factor 1, no loss yet."""
@@ -128,7 +132,7 @@ def linear_warmup(step: int, total: int, options: LinearWarmupOptions) -> float:
 
 def step_decay(step: int, total: int, options: StepOptions) -> float:
     """Gamma to the number of drops so far, one every k = every T steps, as torch's StepLR."""
-    return options.gamma ** (step // max(1, round(options.every * total)))  # type: ignore[no-any-return]
+    return options.gamma ** (step // max(1, round(options.every * total)))
 
 
 def exponential(step: int, total: int, options: ExponentialOptions) -> float:

@@ -14,9 +14,11 @@ from harness.catalogue.losses import LOSSES, smoothed
 from harness.catalogue.metrics import CLASSIFICATION, REGRESSION, PerExample
 from harness.catalogue.optimizers import OPTIMIZERS, State
 from harness.catalogue.resolve import options_of
-from harness.catalogue.schedules import SCHEDULES
+from harness.catalogue.schedules import SCHEDULES, Heard, silence
+from harness.errors import BadInput
 from harness.training.leaving import EarlyStopping, Weights, early_stopping
 from harness.training.members import StackData, dtype_of, hyperparameters, stack_data
+from harness.training.penalty import Penalties, penalties
 from harness.training.program import Buffers, Program, make_program
 from harness.training.stack import Stack
 from harness.training.start import build_module, initial_state, noise_key
@@ -41,7 +43,10 @@ class Run:
     state: State
     buffers: Buffers
     metrics: dict[str, PerExample]
+    penalties: Penalties  # of m members
     factor: Callable[[int], float]  # of the learning rate, by step
+    listen: Callable[[Heard, Tensor], Heard] | None  # to the val/loss (m,), where the schedule does
+    heard: Heard  # of m members
     stopping: EarlyStopping | None
     everyone: StackData  # of all M, whoever has left
     rows: Tensor  # (m,) places in the stack
@@ -58,7 +63,13 @@ class Run:
         self.state = tuple(slot[keep] for slot in self.state)
         self.buffers = {name: b[keep] for name, b in self.buffers.items()}
         self.hyper = {name: value[keep] for name, value in self.hyper.items()}
+        self.penalties, self.heard = self.penalties.of(keep), self.heard.of(keep)
         self.data = self.data._replace(member=self.data.member[keep])
+
+    def learning_rates(self, step: int) -> Tensor:
+        """Each member's learning rate at a step, (m, 1) float64."""
+        rates = self.hyper["lr"] * self.factor(step)
+        return rates if self.listen is None else rates * self.heard.factor.unsqueeze(1)
 
     def placed(self, values: Tensor, absent: float) -> Tensor:
         """Values (m,) of the members still there as (M,), `absent` for the others."""
@@ -89,9 +100,10 @@ def start(stack: Stack, splits: Sequence[Splits], device: torch.device) -> Run:
     weights = _initial_weights(stack, splits[0], module, device)
     metrics = _metrics(config, data)
     yes = torch.ones(len(stack.trials), dtype=torch.bool, device=device)
+    program = make_program(module, loss, example)
     return Run(
         stack=stack,
-        program=make_program(module, loss, example),
+        program=program,
         data=data,
         hyper=hyperparameters(stack.trials, device),
         keys=torch.tensor([noise_key(t) for t in stack.trials], device=device),
@@ -99,7 +111,10 @@ def start(stack: Stack, splits: Sequence[Splits], device: torch.device) -> Run:
         state=OPTIMIZERS[config["optimizer"]["name"]].init(weights.params),
         buffers=weights.buffers,
         metrics=metrics,
+        penalties=penalties(stack.trials, program.layout, weights.params),
         factor=lambda step: schedule.factor(step, total, options),
+        listen=_listener(run_config, data),
+        heard=silence(len(stack.trials), device),
         stopping=early_stopping(run_config.train, weights, _on_curves(metrics, data)),
         everyone=data,
         rows=torch.arange(len(stack.trials), device=device),
@@ -107,6 +122,19 @@ def start(stack: Stack, splits: Sequence[Splits], device: torch.device) -> Run:
         diverged=~yes,
         training=yes,
     )
+
+
+def _listener(config: RunConfig, data: StackData) -> Callable[[Heard, Tensor], Heard] | None:
+    """What the schedule makes of validation losses, where it does. Raises BadInput where there are none."""
+    hear, options = SCHEDULES[config.schedule.name].on_evaluation, options_of(config, "schedule")
+    if hear is None:
+        return None
+    if not len(data.splits["val"]):
+        raise BadInput(
+            f"schedule.name {config.schedule.name!r} follows val/loss, and the data have no validation "
+            "examples; set some aside (data.n_val), or name another schedule"
+        )
+    return lambda heard, losses: hear(heard, losses, options)
 
 
 def _initial_weights(stack: Stack, splits: Splits, module: nn.Module, device: torch.device) -> Weights:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from harness.catalogue.networks import NETWORKS
 from harness.catalogue.optimizers import OPTIMIZERS
+from harness.training.penalty import SWITCHES
 from harness.words.base import canonical
 from harness.words.paths import flatten
 from harness.words.trial import Trial
@@ -44,10 +45,10 @@ def varying_paths(config: dict[str, Any]) -> set[str]:
 
 
 def _switches(config: dict[str, Any]) -> set[str]:
-    """Varying options of the network; at 0 the part they belong to isn't there at all."""
+    """Varying options of network and penalties; at 0 the part they belong to isn't there at all."""
     if "class" in config["model"]:
-        return set()
-    return {f"model.{name}" for name in NETWORKS[config["model"]["name"]].varying}
+        return set(SWITCHES)
+    return {f"model.{name}" for name in NETWORKS[config["model"]["name"]].varying} | set(SWITCHES)
 
 
 def _is_on(value: object) -> bool:

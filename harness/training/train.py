@@ -78,7 +78,8 @@ def train_step(run: Run, step: int, index: Tensor) -> None:
     whole = len(run.rows) == len(index)
     x, y = run.data.batch(index if whole else index[run.rows])
     grads, (loss, run.buffers) = run.program.gradient(run.params, run.buffers, x, y)
-    hyper = {**run.hyper, "lr": run.hyper["lr"] * run.factor(step)}
+    grads = run.penalties.applied(grads, run.params)
+    hyper = {**run.hyper, "lr": run.learning_rates(step)}
     coefficients = optimizer.rounded(hyper, step + 1, grads.dtype)
     step_in_place(optimizer, grads, run.state, run.params, coefficients)
     run.finite = run.finite & loss.isfinite()
@@ -97,6 +98,8 @@ def measure(run: Run, step: int) -> None:
     run.training = run.training & ~run.diverged
     run.steps.append(step)
     run.curves.append({name: torch.where(run.training, v, torch.nan) for name, v in curves.items()})
+    if run.listen is not None:
+        run.heard = run.listen(run.heard, seen["val/loss"])
     if run.stopping is not None:
         monitored = run.curves[-1][run.stopping.metric][run.rows]
         stops = run.stopping.see(step, run.rows, monitored, weights)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import ConfigDict, Field, NonNegativeFloat, PositiveInt, model_validator
+from pydantic import ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from harness.words.base import Word
 
@@ -84,6 +84,15 @@ class TrainSection(Word):
         default=None, description="evenly spaced evaluations; one an epoch if not given"
     )
     label_smoothing: NonNegativeFloat = Field(default=0.0, lt=1.0)
+    l1: NonNegativeFloat = Field(
+        default=0.0, description="the gradient is that of loss + l1 sum|w|; weights, not biases or scales"
+    )
+    l2: NonNegativeFloat = Field(
+        default=0.0, description="the gradient is that of loss + l2/2 sum w^2; weights, not biases or scales"
+    )
+    clip_norm: PositiveFloat | None = Field(
+        default=None, description="the largest norm of a model's gradient; a larger one is scaled down"
+    )
     patience: PositiveInt | None = Field(
         default=None, description="stop after so many evaluations without a better `monitor`; keep the best"
     )
