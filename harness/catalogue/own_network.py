@@ -72,7 +72,7 @@ def check(
         wanted = (PROBE, n_classes or n_targets)
         found = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
         if found != wanted:
-            what = "one output a class" if n_classes else "one output a target"
+            what = "one output a class" if n_classes else "one a target, or as many as the loss takes"
             message = f"{name} gives {found} for inputs {(PROBE, *input_shape)}; allowed: {wanted}, {what}"
             raise ConfigError("model.class", message)
 

@@ -20,7 +20,7 @@ from harness.catalogue.config_error import ConfigError as ConfigError
 from harness.catalogue.data import DATASETS
 from harness.catalogue.data.files import FILE, FileOptions
 from harness.catalogue.inits import INITS
-from harness.catalogue.losses import LOSSES
+from harness.catalogue.losses import LOSSES, n_outputs
 from harness.catalogue.networks import NETWORKS
 from harness.catalogue.optimizers import OPTIMIZERS
 from harness.catalogue.schedules import SCHEDULES
@@ -105,18 +105,19 @@ def data_facts(config: RunConfig) -> DataFacts:
 def build_network(
     config: RunConfig, input_shape: Sequence[int], n_classes: int | None, seed: int = 0, n_targets: int = 1
 ) -> nn.Module:
-    """The config's network for inputs (B, *input_shape); one output a class, or a target of a regression.
+    """The config's network for inputs (B, *input_shape); as many outputs as its loss takes for the targets.
 
     Layers draw their first weights from the global generator, which is put back. An own network keeps
     what it drew from `seed`; the draws of the catalogue's are unused. Raises ConfigError.
     """
+    outputs = _n_outputs(config, n_classes, n_targets)
     if config.model.class_:
         section = config.model.model_dump(mode="json", by_alias=True)
-        return own_network.build(section, tuple(input_shape), n_classes, seed, n_targets)
+        return own_network.build(section, tuple(input_shape), n_classes, seed, outputs)
     network = NETWORKS[config.model.name]
     try:
         with torch.random.fork_rng(devices=[]):
-            return network.build(options_of(config, "model"), tuple(input_shape), n_classes or n_targets)
+            return network.build(options_of(config, "model"), tuple(input_shape), outputs)
     except BadInput as error:
         raise ConfigError("model", str(error)) from None
 
@@ -129,11 +130,19 @@ def n_parameters(config: RunConfig, facts: DataFacts) -> int:
     if config.model.class_:
         module = build_network(config, facts.input_shape, facts.n_classes, n_targets=facts.n_targets)
         section = config.model.model_dump(mode="json", by_alias=True)
-        own_network.check(module, section, facts.input_shape, facts.n_classes, facts.n_targets)
+        outputs = _n_outputs(config, facts.n_classes, facts.n_targets)
+        own_network.check(module, section, facts.input_shape, facts.n_classes, outputs)
     else:
         with torch.device("meta"):
             module = build_network(config, facts.input_shape, facts.n_classes, n_targets=facts.n_targets)
     return sum(p.numel() for p in module.parameters())
+
+
+def _n_outputs(config: RunConfig, n_classes: int | None, n_targets: int) -> int:
+    try:
+        return n_outputs(config.train.loss, n_classes, n_targets)
+    except BadInput as error:
+        raise ConfigError("train.loss", str(error)) from None
 
 
 def _resolved_section(name: str, section: Section) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from harness.catalogue.metrics import CLASSIFICATION, CLASSIFICATION_AT_END, REGRESSION, REGRESSION_AT_END
+from harness.catalogue.metrics import measured
 from harness.errors import BadInput, unknown
 from harness.planning.availability import outcomes_of, unavailable
 from harness.planning.power import ALPHA, smallest_sign_flip_p
@@ -124,17 +124,15 @@ def _metric_message(outcome: Outcome, design: Design) -> str | None:
             f"{outcome.function} takes val/{metric.name} or train/{metric.name}"
         )
     for arm in design.arms:
-        measured = _measured(design.data[arm.label].n_classes, on_curve)
-        if metric.name not in measured:
+        loss = arm.config["train"]["loss"]
+        found = sorted(measured(loss, design.data[arm.label].n_classes, at_end=not on_curve))
+        if metric.name not in found:
             when = "during training" if on_curve else "at the end"
-            return f"{metric.name} is not measured {when}. {unknown('metric', metric.name, measured)}"
+            return (
+                f"{metric.name} is not measured {when} where train.loss is {loss}, as in the arm "
+                f"{arm.label!r}. {unknown('metric', metric.name, found)}"
+            )
     return None
-
-
-def _measured(n_classes: int | None, on_curve: bool) -> list[str]:
-    if n_classes is None:
-        return sorted({"loss", *(REGRESSION if on_curve else REGRESSION_AT_END)})
-    return sorted({"loss", *(CLASSIFICATION if on_curve else CLASSIFICATION_AT_END)})
 
 
 def _option_message(outcome: Outcome) -> str | None:

@@ -10,7 +10,7 @@ import copy
 from typing import Any
 
 from harness.catalogue.losses import LOSSES
-from harness.catalogue.metrics import CLASSIFICATION_AT_END, REGRESSION_AT_END
+from harness.catalogue.metrics import NAMES as MEASURED
 from harness.catalogue.resolve import NAMES, TABLES
 from harness.planning.tiers import OWN_SECTIONS
 from harness.words.config import SECTIONS, TrainSection
@@ -174,8 +174,7 @@ def _tiers() -> Schema:
 
 
 def _metrics() -> list[str]:
-    names = sorted({"loss", *CLASSIFICATION_AT_END, *REGRESSION_AT_END})
-    return [f"{split}/{name}" for split in SPLITS for name in names]
+    return [f"{split}/{name}" for split in SPLITS for name in MEASURED]
 
 
 def _paths() -> list[str]:

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from harness.catalogue.metrics import PerExample
+from harness.catalogue.losses import PerExample
+from harness.catalogue.metrics import Measure
 from harness.training.members import Split, StackData
 from harness.training.program import Buffers, Program
 
@@ -20,19 +21,21 @@ def evaluate(
     state: tuple[Tensor, Buffers],
     data: StackData,
     split: Split,
-    metrics: Mapping[str, PerExample],
+    metrics: Mapping[str, Measure],
 ) -> dict[str, Tensor]:
-    """The mean of each metric over a split's examples, (M,) float64. An empty split gives nothing."""
+    """Each metric over a split's examples, (M,) float64. An empty split gives nothing."""
     if len(split) == 0:
         return {}
     params, buffers = state
-    totals = {name: torch.zeros(len(params), dtype=torch.float64, device=params.device) for name in metrics}
+    functions = dict.fromkeys(metric.per_example for metric in metrics.values())
+    totals: dict[PerExample, Tensor] = {}
     with torch.no_grad():
         for x, y in data.chunks(split, CHUNK):
             outputs = program.outputs(params, buffers, x)
-            for name, metric in metrics.items():
-                totals[name] += metric(outputs, y).sum(1, dtype=torch.float64)
-    return {name: total / len(split) for name, total in totals.items()}
+            for function in functions:
+                part = function(outputs, y).sum(1, dtype=torch.float64)
+                totals[function] = totals[function] + part if function in totals else part
+    return {name: m.of_mean(totals[m.per_example] / len(split)) for name, m in metrics.items()}
 
 
 def over_splits(
@@ -40,7 +43,7 @@ def over_splits(
     state: tuple[Tensor, Buffers],
     data: StackData,
     splits: Mapping[str, Split],
-    metrics: Mapping[str, PerExample],
+    metrics: Mapping[str, Measure],
 ) -> dict[str, Tensor]:
     """Each metric over each split, (M,), by its full name: `val/accuracy`."""
     return {

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 import harness
-from harness.catalogue.metrics import CLASSIFICATION_AT_END, REGRESSION_AT_END
+from harness.catalogue.metrics import measured
 from harness.training.evaluate import over_splits
 from harness.training.leaving import Weights
 from harness.training.run import Run
@@ -90,8 +90,7 @@ def _final_metrics(run: Run) -> dict[str, Tensor]:
 
     They are those of the best weights where members stop early, else NaN for members that left.
     """
-    table = CLASSIFICATION_AT_END if run.data.n_classes else REGRESSION_AT_END
-    metrics = {"loss": run.metrics["loss"], **table}
+    metrics = measured(run.stack.config["train"]["loss"], run.data.n_classes, at_end=True)
     names = ("train", "val", "test") if run.stack.trials[0].phase == "judge" else ("train", "val")
     splits = {name: run.data.splits[name] for name in names}
     if run.stopping is not None:

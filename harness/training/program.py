@@ -16,11 +16,11 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from harness.catalogue.dropout import Dropout
+from harness.catalogue.losses import Loss
 from harness.errors import BadInput
 from harness.training.capture import by_shape, captured
 
 Buffers = dict[str, Tensor]
-PerExample = Callable[[Tensor, Tensor], Tensor]
 Gradient = Callable[[Tensor, Buffers, Tensor, Tensor], tuple[Tensor, tuple[Tensor, Buffers]]]
 Outputs = Callable[[Tensor, Buffers, Tensor], Tensor]
 
@@ -87,9 +87,7 @@ class Single(NamedTuple):
     outputs: Callable[[Tensor, Buffers, Tensor], Tensor]
 
 
-def make_program(
-    module: nn.Module, loss: PerExample, example: tuple[Tensor, Tensor] | None = None
-) -> Program:
+def make_program(module: nn.Module, loss: Loss, example: tuple[Tensor, Tensor] | None = None) -> Program:
     """The program of one module and one loss.
 
     With an `example` batch, x (B, ...) and y (B,), a module that can't be stacked is found out, and
@@ -102,7 +100,7 @@ def make_program(
         return result
 
     def loss_of(flat: Tensor, buffers: Buffers, x: Tensor, y: Tensor) -> tuple[Tensor, Buffers]:
-        return loss(outputs_of(flat, buffers, x), y).mean(), buffers
+        return loss.of_mean(loss.per_example(outputs_of(flat, buffers, x), y).mean()), buffers
 
     single = Single(loss_of, outputs_of)
     dropouts = tuple(name for name, part in module.named_modules() if isinstance(part, Dropout))

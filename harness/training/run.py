@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from harness.catalogue.data.base import Splits
 from harness.catalogue.losses import LOSSES, smoothed
-from harness.catalogue.metrics import CLASSIFICATION, REGRESSION, PerExample
+from harness.catalogue.metrics import Measure, measured
 from harness.catalogue.optimizers import OPTIMIZERS, State
 from harness.catalogue.resolve import options_of
 from harness.catalogue.schedules import SCHEDULES, Heard, silence
@@ -42,7 +42,7 @@ class Run:
     params: Tensor  # (m, P)
     state: State
     buffers: Buffers
-    metrics: dict[str, PerExample]
+    metrics: dict[str, Measure]
     penalties: Penalties  # of m members
     factor: Callable[[int], float]  # of the learning rate, by step
     listen: Callable[[Heard, Tensor], Heard] | None  # to the val/loss (m,), where the schedule does
@@ -92,13 +92,13 @@ def start(stack: Stack, splits: Sequence[Splits], device: torch.device) -> Run:
     run_config = RunConfig.model_validate(config)
     data = stack_data(splits, dtype_of(config), device)
     module = build_module(config, *splits[0].shapes).to(device)
-    loss = smoothed(LOSSES[config["train"]["loss"]].per_example, config["train"]["label_smoothing"])
+    loss = smoothed(LOSSES[config["train"]["loss"]], config["train"]["label_smoothing"])
     # The catalogue's networks are known to stack; an own network is tried on a batch.
     example = data.example(PROBE) if "class" in config["model"] else None
     schedule, options = SCHEDULES[run_config.schedule.name], options_of(run_config, "schedule")
     total, _ = plan_steps(config, len(data.splits["train"]))
     weights = _initial_weights(stack, splits[0], module, device)
-    metrics = _metrics(config, data)
+    metrics = measured(config["train"]["loss"], data.n_classes, at_end=False)
     yes = torch.ones(len(stack.trials), dtype=torch.bool, device=device)
     program = make_program(module, loss, example)
     return Run(
@@ -145,12 +145,6 @@ def _initial_weights(stack: Stack, splits: Splits, module: nn.Module, device: to
         torch.stack([params for params, _ in drawn]).to(device),
         {name: torch.stack([own[name] for own in buffers]).to(device) for name in buffers[0]},
     )
-
-
-def _metrics(config: dict[str, Any], data: StackData) -> dict[str, PerExample]:
-    """What is measured at every evaluation."""
-    table = CLASSIFICATION if data.n_classes else REGRESSION
-    return {"loss": LOSSES[config["train"]["loss"]].per_example, **table}
 
 
 def _on_curves(metrics: Iterable[str], data: StackData) -> list[str]:

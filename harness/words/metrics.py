@@ -23,12 +23,17 @@ class Metric(NamedTuple):
     delta_is_relative: bool = False
 
     def worst(self, n_classes: int | None) -> float:
-        """The value imputed for a diverged run: chance accuracy 1/C, NLL log C, else NaN."""
-        if n_classes is None:
-            return math.nan
-        return {"accuracy": 1 / n_classes, "error": 1 - 1 / n_classes, "nll": math.log(n_classes)}.get(
-            self.name, math.log(n_classes) if self.name == "loss" else math.nan
-        )
+        """The value imputed for a diverged run: that of a constant guess, sure of it for `ece`; else NaN.
+
+        Accuracy 1/C, error, Brier score and calibration error 1 - 1/C, NLL and loss log C; R2 0, and
+        0.9 for an interval that never covers. Of a regression's errors no worst value is known.
+        """
+        values = {"r2": 0.0, "coverage_error": 0.9}
+        if n_classes is not None:
+            miss, nats = 1 - 1 / n_classes, math.log(n_classes)
+            values |= {"accuracy": 1 / n_classes, "error": miss, "brier": miss, "ece": miss}
+            values |= {"nll": nats, "loss": nats}
+        return values.get(self.name, math.nan)
 
 
 METRICS: dict[str, Metric] = {
@@ -41,7 +46,10 @@ METRICS: dict[str, Metric] = {
         Metric("mse", "mean squared error", "lower", 0.05, delta_is_relative=True),
         Metric("rmse", "root mean squared error", "lower", 0.05, delta_is_relative=True),
         Metric("mae", "mean absolute error", "lower", 0.05, delta_is_relative=True),
+        Metric("r2", "R2, share of the targets' variance", "higher", 0.01),
+        Metric("coverage_error", "distance of the 90 % intervals' coverage from 0.9", "lower", 0.02),
         Metric("brier", "Brier score", "lower", 0.05, delta_is_relative=True),
+        Metric("ece", "expected calibration error", "lower", 0.01),
         Metric("ade", "average displacement error (metres)", "lower", 0.05, delta_is_relative=True),
         Metric("fde", "final displacement error (metres)", "lower", 0.05, delta_is_relative=True),
     )

@@ -104,7 +104,7 @@ def test_the_worked_example_to_the_last_digit():
         train={"batch_size": 1, "steps": 1, "loss": "half_squared_error", "dtype": "float64"},
     )
     module = build_module(config, (2,), 2)
-    program, layout = make_program(module, LOSSES["half_squared_error"].per_example), layout_of(module)
+    program, layout = make_program(module, LOSSES["half_squared_error"]), layout_of(module)
     x = torch.tensor([[[0.1, 0.2]]], dtype=torch.float64)  # (M, B, inputs)
     targets = torch.tensor([[[0.4, 0.6]]], dtype=torch.float64)
     hidden, output = torch.tensor(WEIGHTS, dtype=torch.float64).view(2, 2, 2)  # each (units, inputs)
