@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from harness.words.design import Choice, Design, Frozen
 from harness.words.record import Record
 from harness.words.trial import Planned
+
+TEXTS = ("arm", "phase", "trial")
+OWN = (*TEXTS, "replicate", "point")  # what a curve's values repeat of their trial
 
 
 @dataclass(frozen=True)
@@ -19,7 +23,7 @@ class Evidence:
 
     `trials` has one row a planned trial: arm, phase, replicate, point, trial, status, reason,
     diverged_at_step, time_s, and one column a final metric (`test/accuracy`; NaN where diverged).
-    `curves` is long: arm, phase, replicate, point, trial, step, metric, value.
+    `curves` is long: arm, phase, replicate, point, trial, step, metric, value; its texts are categories.
     """
 
     design: Design
@@ -44,14 +48,13 @@ def gather(
     """Join the plan with the records. Planned trials without a record are left out."""
     by_id = {r.trial: r for r in records}
     kept = tuple(p for p in planned if p.trial in by_id)
-    rows = [_trial_row(p, by_id[p.trial]) for p in kept]
-    curves = [_curve_frame(p, by_id[p.trial]) for p in kept]
+    trials = pd.DataFrame([_trial_row(p, by_id[p.trial]) for p in kept])
     return Evidence(
         design=design,
         choices=choices,
         frozen=frozen,
-        trials=pd.DataFrame(rows),
-        curves=pd.concat(curves, ignore_index=True) if curves else pd.DataFrame(),
+        trials=trials,
+        curves=_curve_frame(trials, [by_id[p.trial] for p in kept]) if kept else pd.DataFrame(),
         records=by_id,
         planned=kept,
     )
@@ -72,13 +75,14 @@ def _trial_row(planned: Planned, record: Record) -> dict[str, Any]:
     }
 
 
-def _curve_frame(planned: Planned, record: Record) -> pd.DataFrame:
-    wide = pd.DataFrame({"step": record.steps, **record.curves})
-    long = wide.melt(id_vars="step", var_name="metric", value_name="value")
-    return long.assign(
-        arm=planned.arm,
-        phase=planned.phase,
-        replicate=planned.replicate,
-        point=planned.point,
-        trial=planned.trial,
+def _curve_frame(trials: pd.DataFrame, records: Sequence[Record]) -> pd.DataFrame:
+    """One row a value of a curve. `records[i]` is that of row i of `trials`."""
+    lengths = [len(curve) for r in records for curve in r.curves.values()]
+    metrics = pd.Categorical([name for r in records for name in r.curves])
+    row = np.repeat(np.arange(len(records)), [sum(map(len, r.curves.values())) for r in records])
+    frame = trials[list(OWN)].astype(dict.fromkeys(TEXTS, "category")).iloc[row].reset_index(drop=True)
+    return frame.assign(
+        step=np.fromiter((s for r in records for _ in r.curves for s in r.steps), np.int64),
+        metric=metrics.repeat(lengths),
+        value=np.fromiter((v for r in records for curve in r.curves.values() for v in curve), float),
     )
