@@ -16,6 +16,7 @@ from torch import nn
 
 from harness.catalogue import own_class, own_network
 from harness.catalogue.activations import ACTIVATIONS
+from harness.catalogue.augmentation import AUGMENTATIONS
 from harness.catalogue.config_error import ConfigError as ConfigError
 from harness.catalogue.data import DATASETS
 from harness.catalogue.data.files import FILE, FileOptions
@@ -40,6 +41,7 @@ NAMES: dict[str, tuple[str, Tables]] = {
     "model.output_activation": ("activation", ACTIVATIONS),
     "model.init": ("init", INITS),
     "train.loss": ("loss", LOSSES),
+    "train.augment": ("augmentation", AUGMENTATIONS),
 }
 TABLES: dict[str, tuple[str, Tables]] = {
     "data": ("data set", DATASETS),

@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from harness.catalogue.losses import LOSSES
 from harness.catalogue.metrics import NAMES as MEASURED
 from harness.catalogue.resolve import NAMES, TABLES
 from harness.planning.tiers import OWN_SECTIONS
@@ -113,7 +112,7 @@ def _base() -> Schema:
 
 def _train() -> Schema:
     train = TrainSection.model_json_schema(by_alias=True)
-    train["properties"]["loss"] = {**train["properties"]["loss"], "enum": sorted(LOSSES)}
+    train["properties"] = _with_names("train", train["properties"])
     return train
 
 
@@ -151,13 +150,17 @@ def _is_named(name: str) -> Schema:
 
 
 def _options(section: str, entry: Any) -> Schema:
-    """An entry's options as properties; those whose values are names of a table list them."""
-    properties: Schema = _schema_of(entry).get("properties", {})
-    for path, (_, table) in NAMES.items():
-        owner, _, option = path.partition(".")
-        if owner == section and option in properties:
-            properties[option] = {**properties[option], "enum": sorted(table)}
-    return properties
+    """An entry's options as properties."""
+    return _with_names(section, _schema_of(entry).get("properties", {}))
+
+
+def _with_names(section: str, properties: Schema) -> Schema:
+    """The options with the names allowed, where their values are names of a table."""
+    tables = {path: table for path, (_, table) in NAMES.items()}
+    return {
+        option: {**own, "enum": sorted(tables[path])} if (path := f"{section}.{option}") in tables else own
+        for option, own in properties.items()
+    }
 
 
 def _either(entries: list[Schema]) -> Schema:

@@ -92,6 +92,12 @@ def hyperparameters(trials: Sequence[Trial], device: torch.device) -> dict[str, 
     }
 
 
+def strengths(trials: Sequence[Trial], device: torch.device) -> Tensor:
+    """The strength of each trial's augmentation, (M,) float64."""
+    values = [float(trial.config["train"]["augment_strength"]) for trial in trials]
+    return torch.tensor(values, dtype=torch.float64, device=device)
+
+
 def batch_size_of(config: dict[str, Any], n_train: int) -> int:
     """Examples a step; "full" is all of them."""
     size = config["train"]["batch_size"]

@@ -17,7 +17,7 @@ from harness.catalogue.resolve import options_of
 from harness.catalogue.schedules import SCHEDULES, Heard, silence
 from harness.errors import BadInput
 from harness.training.leaving import EarlyStopping, Weights, early_stopping
-from harness.training.members import StackData, dtype_of, hyperparameters, stack_data
+from harness.training.members import StackData, dtype_of, hyperparameters, stack_data, strengths
 from harness.training.penalty import Penalties, penalties
 from harness.training.program import Buffers, Program, make_program
 from harness.training.stack import Stack
@@ -39,6 +39,7 @@ class Run:
     data: StackData
     hyper: dict[str, Tensor]  # name -> (m, 1) float64
     keys: Tensor  # (m,) noise keys
+    strength: Tensor  # (m,) of the augmentation, float64
     params: Tensor  # (m, P)
     state: State
     buffers: Buffers
@@ -60,6 +61,7 @@ class Run:
         """Go on with the members at `keep` (indices into m) alone."""
         self.rows, self.finite = self.rows[keep], self.finite[keep]
         self.params, self.keys = self.params[keep], self.keys[keep]
+        self.strength = self.strength[keep]
         self.state = tuple(slot[keep] for slot in self.state)
         self.buffers = {name: b[keep] for name, b in self.buffers.items()}
         self.hyper = {name: value[keep] for name, value in self.hyper.items()}
@@ -107,6 +109,7 @@ def start(stack: Stack, splits: Sequence[Splits], device: torch.device) -> Run:
         data=data,
         hyper=hyperparameters(stack.trials, device),
         keys=torch.tensor([noise_key(t) for t in stack.trials], device=device),
+        strength=strengths(stack.trials, device),
         params=weights.params,
         state=OPTIMIZERS[config["optimizer"]["name"]].init(weights.params),
         buffers=weights.buffers,

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+from harness.catalogue.data import DATASETS
 from harness.catalogue.networks import NETWORKS
 from harness.catalogue.optimizers import OPTIMIZERS
 from harness.training.penalty import SWITCHES
@@ -30,8 +31,9 @@ class Stack(NamedTuple):
 def stack_key(config: dict[str, Any]) -> str:
     """Equal for trials that can train together.
 
-    Learning rate, decay and every other number of the optimizer, the network's varying options, label
-    noise and seeds vary inside a stack; whatever changes shapes or code is part of the key.
+    Learning rate, decay and every other number of the optimizer, the varying options of network and
+    data, the augmentation's strength and seeds vary inside a stack; whatever changes shapes or code is
+    part of the key.
     """
     rest = {k: v for k, v in flatten(config) if k not in varying_paths(config)}
     structure = {path: _is_on(value) for path, value in flatten(config) if path in _switches(config)}
@@ -41,7 +43,9 @@ def stack_key(config: dict[str, Any]) -> str:
 def varying_paths(config: dict[str, Any]) -> set[str]:
     """The dotted paths whose values are (M,) tensors inside a stack."""
     numbers = OPTIMIZERS[config["optimizer"]["name"]].options.model_fields
-    return {f"optimizer.{name}" for name in numbers} | _switches(config) | {"data.label_noise"}
+    data = DATASETS[config["data"]["name"]].varying
+    varying = {f"optimizer.{name}" for name in numbers} | {f"data.{name}" for name in data}
+    return varying | _switches(config) | {"train.augment_strength"}
 
 
 def _switches(config: dict[str, Any]) -> set[str]:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
+from harness.catalogue.augmentation import augmented
 from harness.catalogue.data.base import Splits
 from harness.catalogue.dropout import mix
 from harness.catalogue.optimizers import OPTIMIZERS
@@ -72,11 +73,14 @@ def _go_on(run: Run) -> bool:
 def train_step(run: Run, step: int, index: Tensor) -> None:
     """One optimizer step on the batches of index (M, B); `step` counts from 0."""
     optimizer = OPTIMIZERS[run.stack.config["optimizer"]["name"]]
+    augment = run.stack.config["train"]["augment"]
     if run.program.dropouts:
         key = mix(mix(run.keys ^ step))
         run.buffers.update({f"{path}.key": key for path in run.program.dropouts})
     whole = len(run.rows) == len(index)
     x, y = run.data.batch(index if whole else index[run.rows])
+    if augment != "none":
+        x = augmented(augment, x, mix(mix(run.keys ^ step)), run.strength)
     grads, (loss, run.buffers) = run.program.gradient(run.params, run.buffers, x, y)
     grads = run.penalties.applied(grads, run.params)
     hyper = {**run.hyper, "lr": run.learning_rates(step)}

@@ -84,6 +84,8 @@ class TrainSection(Word):
         default=None, description="evenly spaced evaluations; one an epoch if not given"
     )
     label_smoothing: NonNegativeFloat = Field(default=0.0, lt=1.0)
+    augment: str = Field(default="none", description="how inputs are changed anew at every training step")
+    augment_strength: NonNegativeFloat = Field(default=0.1, le=1.0, description="of `augment`; 0: no change")
     l1: NonNegativeFloat = Field(
         default=0.0, description="the gradient is that of loss + l1 sum|w|; weights, not biases or scales"
     )

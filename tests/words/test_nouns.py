@@ -112,7 +112,7 @@ def test_worst_values():
         ({"batch_size": "ful"}, "batch_size", "found 'ful'; allowed: a whole number or \"full\""),
         ({"batch_size": 0}, "batch_size", 'found 0; allowed: a number above 0 or "full"'),
         ({"dtype": "flot32"}, "dtype", "found 'flot32'; did you mean 'float32'? Allowed: float32, float64"),
-        ({"epoch": 3}, "epoch", "unknown key; did you mean 'epochs'? Allowed: batch_size, dtype, epochs,"),
+        ({"epoch": 3}, "epoch", "unknown key; did you mean 'epochs'? Allowed: augment, augment_strength,"),
         ({"label_smoothing": 1}, "label_smoothing", "found 1; allowed: a number below 1"),
     ],
 )

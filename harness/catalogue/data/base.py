@@ -114,7 +114,9 @@ class DataSet(Generic[OptionsT]):
     `options` types and defaults what may stand beside the name in a study's `data` section.
     `load(options, data_seed, split_seed)` is pure but for reading files; `seeds_used` says which of
     the two seeds change its result, so that replicates that share their arrays are known to.
-    `content` identifies files the options only name. `version` rises when `load` changes its numbers.
+    `content` identifies files the options only name. `varying` options change values but neither shapes
+    nor classes, so that trials that differ in them train together. `version` rises when `load` changes
+    its numbers.
     """
 
     name: str
@@ -124,4 +126,5 @@ class DataSet(Generic[OptionsT]):
     load: Callable[[OptionsT, int, int], Splits]
     seeds_used: Callable[[OptionsT], frozenset[Seed]]
     content: Callable[[OptionsT], str] = lambda _: ""
+    varying: Sequence[str] = ()
     version: int = 1

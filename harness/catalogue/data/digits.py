@@ -15,7 +15,14 @@ import numpy as np
 from pydantic import Field, PositiveInt
 
 from harness.catalogue.data.base import SPLIT_SEED, DataSet, Part, Seed, Splits, splits_of
-from harness.catalogue.data.prepare import corrupted, generator, part_sizes, standardised, stratified_parts
+from harness.catalogue.data.prepare import (
+    corrupted,
+    generator,
+    part_sizes,
+    shuffled,
+    standardised,
+    stratified_parts,
+)
 from harness.errors import DataMissing
 from harness.words.base import Word
 from harness.words.design import DataFacts
@@ -32,6 +39,7 @@ class DigitsOptions(Word):
     n_train: PositiveInt = Field(
         default=_SIZES[0], le=_SIZES[0], description="the first of the training part"
     )
+    shuffled: bool = Field(default=False, description="pixels in one fixed random order")
     label_noise: float = Field(default=0.0, ge=0, lt=1, description="share of wrong training labels")
 
 
@@ -53,7 +61,8 @@ def load(options: DigitsOptions, data_seed: int, split_seed: int) -> Splits:
     x, y = read()
     train, val, test = stratified_parts(y, generator(split_seed, _SPLIT))
     train = train[: options.n_train]
-    x_train, x_val, x_test = standardised(x[train], x[val], x[test], per_feature=True)
+    parts = standardised(x[train], x[val], x[test], per_feature=True)
+    x_train, x_val, x_test = (shuffled(part) for part in parts) if options.shuffled else parts
     y_train = corrupted(y[train], options.label_noise, N_CLASSES, generator(split_seed, _NOISE))
     return splits_of((x_train, y_train), (x_val, y[val]), (x_test, y[test]), N_CLASSES)
 
@@ -84,4 +93,5 @@ DIGITS = DataSet(
     facts=facts,
     load=load,
     seeds_used=_split_seed,
+    varying=("label_noise",),
 )

@@ -16,7 +16,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from harness.catalogue.data.base import NO_SEED, Array, DataSet, Part, Seed, Splits, splits_of
 from harness.catalogue.data.folder import data_dir, file_hash
-from harness.catalogue.data.prepare import corrupted, generator, standardised
+from harness.catalogue.data.prepare import corrupted, generator, shuffled, standardised
 from harness.errors import BadInput, DataMissing
 from harness.words.base import Word, content_hash
 from harness.words.design import DataFacts
@@ -39,6 +39,7 @@ class MnistOptions(Word):
     n_train: PositiveInt = 55_000
     n_val: NonNegativeInt = 5_000
     n_test: NonNegativeInt = Field(default=_N_TEST, le=_N_TEST)
+    shuffled: bool = Field(default=False, description="pixels in one fixed random order")
     label_noise: float = Field(default=0.0, ge=0, lt=1, description="share of wrong training labels")
 
     @model_validator(mode="after")
@@ -80,6 +81,8 @@ def load(options: MnistOptions, data_seed: int, split_seed: int) -> Splits:
         )
     first_val = len(y) - options.n_val
     parts = standardised(x[: options.n_train], x[first_val:], x_test[: options.n_test])
+    if options.shuffled:
+        parts = [shuffled(part) for part in parts]
     y_train = corrupted(y[: options.n_train], options.label_noise, N_CLASSES, generator(_SEED, _NOISE))
     return splits_of(
         (parts[0], y_train), (parts[1], y[first_val:]), (parts[2], y_test[: options.n_test]), N_CLASSES
@@ -169,4 +172,5 @@ MNIST = DataSet(
     load=load,
     seeds_used=_no_seed,
     content=_content,
+    varying=("label_noise",),
 )

@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from harness.catalogue.data.base import DATA_SEED, NO_SEED, Array, DataSet, Part, Seed, Splits, splits_of
-from harness.catalogue.data.prepare import corrupted, generator, standardised
+from harness.catalogue.data.prepare import corrupted, generator, shuffled, standardised
 from harness.words.base import Word
 from harness.words.design import DataFacts
 
@@ -42,9 +42,6 @@ _TEMPLATES = np.array([
     [5, 4, 3.5, 3.5, 4, 5, 5, 4, 3.5, 3.5, 4, 5],
     [5, 4, 3.5, 3.5, 4, 5, 5, 5, 5, 4.7, 4.3, 5],
 ])  # fmt: skip
-
-# The one permutation of `shuffled`, the same in every replicate and study.
-PERMUTATION = np.random.RandomState(42).permutation(_LENGTH)
 
 
 class Mnist1dOptions(Word):
@@ -105,7 +102,7 @@ def load(options: Mnist1dOptions, data_seed: int, split_seed: int) -> Splits:
     (x, y), val, test = _frozen(options) if options.frozen else _fresh(options, seed)
     parts = standardised(x, val[0], test[0])
     if options.shuffled:
-        parts = [part[:, PERMUTATION] for part in parts]
+        parts = [shuffled(part) for part in parts]
     y = corrupted(y, options.label_noise, N_CLASSES, generator(seed, _NOISE))
     return splits_of((parts[0], y), (parts[1], val[1]), (parts[2], test[1]), N_CLASSES)
 
@@ -214,4 +211,5 @@ MNIST1D = DataSet(
     facts=facts,
     load=load,
     seeds_used=seeds_used,
+    varying=("label_noise",),
 )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from harness.catalogue.data.base import Array
 
 # Positions 0..4 of a shuffled class go to these parts: 60 % train, 20 % validation, 20 % test.
 _PATTERN = np.array([0, 1, 0, 2, 0])
+_SHUFFLE_SEED = 42
 
 
 def generator(seed: int, *stream: int) -> np.random.RandomState:
@@ -45,6 +48,15 @@ def corrupted(y: Array, rate: float, n_classes: int, rng: np.random.RandomState)
     hit = rng.random_sample(len(y)) < rate
     other = (y + rng.randint(1, max(n_classes, 2), len(y))) % n_classes
     return np.where(hit, other, y)
+
+
+def shuffled(x: Array) -> Array:
+    """Examples x (n, *features) with their features in one fixed random order.
+
+    The order depends on their number alone: it is the same in every replicate and study.
+    """
+    order = np.random.RandomState(_SHUFFLE_SEED).permutation(math.prod(x.shape[1:]))
+    return x.reshape(len(x), -1)[:, order].reshape(x.shape)
 
 
 def standardised(train: Array, *others: Array, per_feature: bool = False) -> list[Array]:

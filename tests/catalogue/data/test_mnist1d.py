@@ -17,7 +17,7 @@ from sklearn.neighbors import KNeighborsClassifier
 os.environ.setdefault("MPLBACKEND", "Agg")  # the package imports pyplot
 from mnist1d import data as package
 
-from harness.catalogue.data import mnist1d
+from harness.catalogue.data import mnist1d, prepare
 from harness.catalogue.data.base import Splits
 from harness.catalogue.data.mnist1d import Mnist1dOptions, draw, load
 
@@ -131,9 +131,10 @@ def test_parts_of_one_seed_are_different_examples() -> None:
 def test_shuffled_permutes_the_points_alike_everywhere() -> None:
     options = {"n_train": 100, "n_val": 10, "n_test": 10}
     plain, shuffled = (load(Mnist1dOptions(**options, shuffled=s), 2, 0) for s in (False, True))
-    assert sorted(mnist1d.PERMUTATION) == list(range(40))
-    np.testing.assert_array_equal(shuffled.x_train, plain.x_train[:, mnist1d.PERMUTATION])
-    np.testing.assert_array_equal(shuffled.x_test, plain.x_test[:, mnist1d.PERMUTATION])
+    order = prepare.shuffled(np.arange(40)[None])[0]
+    assert sorted(order) == list(range(40))
+    np.testing.assert_array_equal(shuffled.x_train, plain.x_train[:, order])
+    np.testing.assert_array_equal(shuffled.x_test, plain.x_test[:, order])
 
 
 def test_label_noise_hits_training_labels_only() -> None:

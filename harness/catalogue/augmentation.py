@@ -1,0 +1,112 @@
+"""Augmentations: training inputs changed anew at every step, by draws that are each trial's own.
+
+An augmentation maps x (M, B, *features), a key (M,) and a strength (M,) in [0, 1] to inputs of the
+same shape. Draws are a hash of (key, example in the batch, element), so that they depend neither on
+the stack nor on the device; strength 0 changes nothing. One new augmentation is one function and one
+table line.
+
+Features are a sequence (length,) or an image (height, width), standardised.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from harness.catalogue.activations import in_whole_vectors
+from harness.catalogue.dropout import mix, uniform
+
+STREAM = 0x27D4EB2F  # keeps these draws apart from those of dropout layers, whose keys are mixed too
+
+
+class Augmentation(NamedTuple):
+    """A change of training inputs, what its strength means, and where it comes from."""
+
+    function: Callable[[Tensor, Tensor, Tensor], Tensor]
+    strength: str
+    source: str
+
+
+def augmented(name: str, x: Tensor, key: Tensor, strength: Tensor) -> Tensor:
+    """A step's inputs x (M, B, *features) changed by the augmentation `name`; key and strength (M,)."""
+    return AUGMENTATIONS[name].function(x, mix(key ^ STREAM), strength)
+
+
+def none(x: Tensor, key: Tensor, strength: Tensor) -> Tensor:
+    """Return x itself."""
+    del key, strength
+    return x
+
+
+def shift(x: Tensor, key: Tensor, strength: Tensor) -> Tensor:
+    """Each example rolled along every axis by a whole number of points, uniform in -d..d."""
+    draws = _uniform(x, key, x.dim() - 2)
+    for axis in range(2, x.dim()):
+        n = x.shape[axis]
+        most = _beside(x, torch.round(strength * n))
+        offset = torch.floor(_beside(x, draws[..., axis - 2]) * (2 * most + 1)) - most
+        x = x.gather(axis, (_positions(x, axis) - offset.long()) % n)
+    return x
+
+
+def scale(x: Tensor, key: Tensor, strength: Tensor) -> Tensor:
+    """Each example times a factor of its own, uniform in 1-s..1+s."""
+    u = _beside(x, _uniform(x, key, 1))
+    return x * (1 + _beside(x, strength) * (2 * u - 1)).to(x.dtype)
+
+
+def noise(x: Tensor, key: Tensor, strength: Tensor) -> Tensor:
+    """Plus a normal draw an element: sqrt(2) erfinv(2u - 1), u uniform."""
+    u = _uniform(x, key, math.prod(x.shape[2:])).view(x.shape)
+    normal = math.sqrt(2) * in_whole_vectors(torch.erfinv, 2 * u - 1)
+    return x + (_beside(x, strength) * normal).to(x.dtype)
+
+
+def flip(x: Tensor, key: Tensor, strength: Tensor) -> Tensor:
+    """Some examples with their last axis reversed: a wrong change of curves and digits, for a control."""
+    chosen = _beside(x, _uniform(x, key, 1)) < _beside(x, strength)
+    return torch.where(chosen, x.flip(-1), x)
+
+
+def mask(x: Tensor, key: Tensor, strength: Tensor) -> Tensor:
+    """Each example with a window at a random place set to 0; the window goes on at the other end."""
+    draws = _uniform(x, key, x.dim() - 2)
+    inside = torch.ones_like(x, dtype=torch.bool)
+    for axis in range(2, x.dim()):
+        n = x.shape[axis]
+        width = _beside(x, torch.round(strength * n))
+        first = torch.floor(_beside(x, draws[..., axis - 2]) * n).long()
+        inside &= (_positions(x, axis) - first) % n < width
+    return torch.where(inside, 0.0, x)
+
+
+def _uniform(x: Tensor, key: Tensor, n: int) -> Tensor:
+    """n draws an example, (M, B, n) float64 in (0, 1): midpoints of the 2^24 cells of `uniform`."""
+    draws = uniform(key, x.shape[1] * n).view(*x.shape[:2], n)
+    return draws.double() + 2.0**-25
+
+
+def _beside(x: Tensor, values: Tensor) -> Tensor:
+    """Values a model (M,) or an example (M, B), shaped to stand beside x (M, B, *features)."""
+    per_example = values.reshape(len(x), -1)
+    return per_example.view(*per_example.shape, *[1] * (x.dim() - 2))
+
+
+def _positions(x: Tensor, axis: int) -> Tensor:
+    """The index along an axis of every element of x, as a view."""
+    index = torch.arange(x.shape[axis], device=x.device)
+    return index.view(-1, *[1] * (x.dim() - 1 - axis)).expand(x.shape)
+
+
+AUGMENTATIONS: dict[str, Augmentation] = {
+    "none": Augmentation(none, "unused", "control"),
+    "shift": Augmentation(shift, "largest shift, as a share of the axis", "LeCun et al. 1998"),
+    "scale": Augmentation(scale, "largest relative change", "Um et al. 2017"),
+    "noise": Augmentation(noise, "standard deviation", "Bishop 1995"),
+    "flip": Augmentation(flip, "share of examples changed", "control: a wrong change"),
+    "mask": Augmentation(mask, "the window's sides, as a share of the axes", "DeVries and Taylor 2017"),
+}
