@@ -34,7 +34,7 @@ BINS = 15  # of confidence, as in Guo et al. 2017
 
 
 class Measure(NamedTuple):
-    """Values (...) or (..., K) of outputs (..., C) and targets, and the metric as a function of their mean."""
+    """Values (...) or (..., K) of outputs (..., C) and targets, and the metric: a function of their mean."""
 
     per_example: PerExample
     of_mean: OfMean = itself

@@ -1,77 +1,119 @@
-"""Losses, label smoothing and metrics: against torch.nn.functional and formulas by hand."""
+"""Losses and label smoothing: against torch.nn.functional and properties."""
 
 import inspect
+import math
 
 import pytest
 import torch
 import torch.nn.functional as F
 
-from harness.catalogue.losses import LOSSES, as_values, cross_entropy, smoothed
-from harness.catalogue.metrics import (
-    CLASSIFICATION,
-    CLASSIFICATION_AT_END,
-    REGRESSION,
-    REGRESSION_AT_END,
-)
-from harness.words.metrics import METRICS
+from harness.catalogue.losses import LOSSES, as_values, cross_entropy, n_outputs, smoothed
+from harness.errors import BadInput
 
 B, C = 50, 7
 GENERATOR = torch.Generator().manual_seed(5)
 Z = 3 * torch.randn(B, C, generator=GENERATOR, dtype=torch.float64)
+HEAD = torch.randn(B, 2 * C, generator=GENERATOR, dtype=torch.float64)  # means and log variances
 Y = torch.randint(C, (B,), generator=GENERATOR)
 V = torch.randn(B, C, generator=GENERATOR, dtype=torch.float64)
 ONE_HOT = F.one_hot(Y, C).double()
 
+
+def torch_gaussian(z, y):
+    mean, log_variance = z[:, :C], z[:, C:]
+    return F.gaussian_nll_loss(mean, y, log_variance.exp(), full=True, reduction="none").mean(1)
+
+
 # name -> per-example values of (outputs, class indices or values) from torch. New entries belong here.
 TORCH = {
     "cross_entropy": lambda z, y: F.cross_entropy(z, y, reduction="none"),
+    "cross_entropy_one_hot": lambda z, y: F.cross_entropy(z, F.one_hot(y, C).to(z), reduction="none"),
+    "softmax_mse": lambda z, y: F.mse_loss(z.softmax(1), F.one_hot(y, C).to(z), reduction="none").mean(1),
     "mse": lambda z, y: F.mse_loss(z, y, reduction="none").mean(1),
     "half_squared_error": lambda z, y: F.mse_loss(z, y, reduction="none").sum(1) / 2,
-}
-METRIC_TORCH = {
-    "accuracy": lambda z, y: (z.argmax(1) == y).double(),
-    "nll": lambda z, y: F.nll_loss(F.log_softmax(z, 1), y, reduction="none"),
-    "brier": lambda z, y: ((F.softmax(z, 1) - F.one_hot(y, C)) ** 2).sum(1),
-    "mse": lambda z, y: F.mse_loss(z, y, reduction="none").mean(1),
+    "rmse": lambda z, y: F.mse_loss(z, y, reduction="none").mean(1),
     "mae": lambda z, y: F.l1_loss(z, y, reduction="none").mean(1),
+    "huber": lambda z, y: F.huber_loss(z, y, reduction="none").mean(1),
+    "gaussian_nll": torch_gaussian,
 }
+OF_CLASSES = {name for name, loss in LOSSES.items() if loss.targets == "classes"}
+OF_BOTH = {name for name, loss in LOSSES.items() if loss.targets == "any"}
+
+
+def example(name):
+    """Outputs and targets that the loss is for."""
+    outputs = HEAD if LOSSES[name].outputs_per_target == 2 else Z
+    return outputs, Y if name in OF_CLASSES else V
 
 
 @pytest.mark.parametrize("name", sorted(LOSSES))
 def test_losses_against_torch(name):
-    """Class indices; for the squared losses values, and classes as one-hot targets."""
+    z, y = example(name)
+    torch.testing.assert_close(LOSSES[name].per_example(z, y), TORCH[name](z, y), rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("name", sorted(OF_BOTH))
+def test_classes_are_one_hot_targets(name):
     ours = LOSSES[name].per_example
-    if name == "cross_entropy":
-        torch.testing.assert_close(ours(Z, Y), TORCH[name](Z, Y), rtol=1e-12, atol=0)
-        return
-    torch.testing.assert_close(ours(Z, V), TORCH[name](Z, V), rtol=1e-12, atol=0)
     torch.testing.assert_close(ours(Z, Y), TORCH[name](Z, ONE_HOT), rtol=1e-12, atol=0)
 
 
 @pytest.mark.parametrize("name", sorted(LOSSES))
 def test_loss_gradients_against_torch(name):
-    targets = Y if name == "cross_entropy" else V
-    grads = [
-        torch.func.grad(lambda z, f=f: f(z, targets).mean())(Z)
-        for f in (LOSSES[name].per_example, TORCH[name])
-    ]
+    z, y = example(name)
+    of_mean = LOSSES[name].of_mean
+    functions = LOSSES[name].per_example, TORCH[name]
+    grads = [torch.func.grad(lambda z, f=f: of_mean(f(z, y).mean()))(z) for f in functions]
     torch.testing.assert_close(*grads, rtol=1e-10, atol=1e-15)
 
 
 @pytest.mark.parametrize("name", sorted(LOSSES))
 def test_loss_entry(name):
-    entry = LOSSES[name]
+    entry, (z, y) = LOSSES[name], example(name)
     assert entry.formula
     assert entry.source
     assert inspect.getdoc(entry.per_example)
-    values = entry.per_example(Z, Y)
+    values = entry.per_example(z, y)
     assert values.shape == (B,)
-    assert (values >= 0).all()
     assert torch.equal(
-        torch.stack([entry.per_example(Z[i : i + 1], Y[i : i + 1])[0] for i in range(B)]), values
+        torch.stack([entry.per_example(z[i : i + 1], y[i : i + 1])[0] for i in range(B)]), values
     )
-    stacked = torch.vmap(entry.per_example)(torch.stack([Z, 2 * Z]), torch.stack([Y, Y]))
-    torch.testing.assert_close(stacked[0], values, rtol=1e-13, atol=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("n", [1, 7, 30, 250])
+@pytest.mark.parametrize("name", sorted(LOSSES))
+def test_a_loss_is_the_same_in_a_stack(name, n, dtype):
+    """A batch's loss and its gradient, of 7 models of n examples: alone and stacked, bit for bit."""
+    loss, g = LOSSES[name], torch.Generator().manual_seed(n)
+    width = n_outputs(name, C if name in OF_CLASSES else None, C)
+    z = torch.randn(7, n, width, generator=g, dtype=dtype)
+    y = torch.randn(7, n, C, generator=g, dtype=dtype)
+    y = y.argmax(-1) if name in OF_CLASSES else y
+
+    def one(z, y):
+        return torch.func.grad_and_value(lambda z: loss.of_mean(loss.per_example(z, y).mean()))(z)
+
+    stacked = torch.vmap(one)(z, y)
+    alone = [torch.vmap(one)(z[i : i + 1], y[i : i + 1]) for i in range(7)]
+    for k in range(2):
+        assert torch.equal(stacked[k], torch.cat([own[k] for own in alone]))
+
+
+@pytest.mark.parametrize("name", sorted(set(LOSSES) - {"gaussian_nll"}))
+def test_losses_are_never_negative_and_0_where_the_target_is_hit(name):
+    z, y = example(name)
+    assert (LOSSES[name].per_example(z, y) >= 0).all()
+    hit = 1e3 * ONE_HOT if name in OF_CLASSES else V
+    loss = LOSSES[name].of_mean(LOSSES[name].per_example(hit, y).mean())
+    assert float(loss) == pytest.approx(0, abs=1e-100)
+
+
+def test_cross_entropy_of_indices_is_that_of_one_hot_rows():
+    assert torch.equal(cross_entropy(Z, Y), cross_entropy(Z, ONE_HOT))
+    soft = V.softmax(1)
+    theirs = F.cross_entropy(Z, soft, reduction="none")
+    torch.testing.assert_close(cross_entropy(Z, soft), theirs, rtol=1e-12, atol=0)
 
 
 def test_cross_entropy_of_large_logits_is_finite():
@@ -79,17 +121,58 @@ def test_cross_entropy_of_large_logits_is_finite():
     assert cross_entropy(z, torch.tensor([1, 1])).tolist() == [1e4, 0.0]
 
 
+def test_rmse_is_the_root_over_the_batch():
+    """Not the mean of roots an example, and at a perfect fit with a gradient of 0."""
+    loss = LOSSES["rmse"]
+    outputs, targets = torch.tensor([[3.0], [0.0]]), torch.tensor([0.0, 4.0])
+    assert float(loss.of_mean(loss.per_example(outputs, targets).mean())) == pytest.approx(math.sqrt(12.5))
+    perfect = torch.func.grad(lambda z: loss.of_mean(loss.per_example(z, V).mean()))(V)
+    assert torch.equal(perfect, torch.zeros_like(V))
+
+
+def test_huber_joins_smoothly():
+    """Value and slope are the same on both sides of an error of 1."""
+    huber, y = LOSSES["huber"].per_example, torch.zeros(1, dtype=torch.float64)
+    value, slope = huber, torch.func.grad(lambda z: huber(z, y).sum())
+    for edge in (-1.0, 1.0):
+        near, far = (torch.tensor([[edge * r]], dtype=torch.float64) for r in (1 - 1e-9, 1 + 1e-9))
+        assert float(value(near, y)) == pytest.approx(float(value(far, y)), abs=1e-8)
+        assert float(slope(near)) == pytest.approx(float(slope(far)), abs=1e-8)
+
+
+def test_gaussian_nll_is_least_at_the_targets_own_moments():
+    """Over a sample the best constant mean and log variance are the sample's (maximum likelihood)."""
+    nll, y = LOSSES["gaussian_nll"].per_example, 2 + 3 * V[:, :1]
+    best = torch.stack([y.mean(), y.var(correction=0).log()])
+    gradient = torch.func.grad(lambda head: nll(head.expand(B, 2), y).mean())(best)
+    torch.testing.assert_close(gradient, torch.zeros_like(gradient), rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("name", "n_classes", "n_targets", "expected"),
+    [("cross_entropy", 10, 1, 10), ("mse", 10, 1, 10), ("huber", None, 3, 3), ("gaussian_nll", None, 3, 6)],
+)
+def test_outputs_a_loss_takes(name, n_classes, n_targets, expected):
+    assert n_outputs(name, n_classes, n_targets) == expected
+
+
+@pytest.mark.parametrize(("name", "n_classes"), [("cross_entropy", None), ("gaussian_nll", 10)])
+def test_a_loss_that_is_not_for_the_targets_is_refused(name, n_classes):
+    with pytest.raises(BadInput, match=f"{name} is for targets that are .*; allowed: .*mse"):
+        n_outputs(name, n_classes)
+
+
+@pytest.mark.parametrize("name", ["cross_entropy", "cross_entropy_one_hot"])
 @pytest.mark.parametrize("smoothing", [0.05, 0.1, 0.5, 0.9])
-def test_label_smoothing_against_torch(smoothing):
-    ours = smoothed(cross_entropy, smoothing)(Z, Y)
+def test_label_smoothing_against_torch(smoothing, name):
+    ours = smoothed(LOSSES[name], smoothing).per_example(Z, Y)
     theirs = F.cross_entropy(Z, Y, reduction="none", label_smoothing=smoothing)
     torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=0)
 
 
 def test_no_smoothing_and_other_losses_stay_as_they_are():
-    assert smoothed(cross_entropy, 0.0) is cross_entropy
-    mse = LOSSES["mse"].per_example
-    assert smoothed(mse, 0.1) is mse
+    assert smoothed(LOSSES["cross_entropy"], 0.0) is LOSSES["cross_entropy"]
+    assert smoothed(LOSSES["mse"], 0.1) is LOSSES["mse"]
 
 
 def test_as_values():
@@ -97,26 +180,3 @@ def test_as_values():
     assert torch.equal(as_values(V, Z), V)
     one = torch.randn(4, dtype=torch.float64)
     assert as_values(one, torch.zeros(4, 1)).shape == (4, 1)
-
-
-@pytest.mark.parametrize(
-    ("name", "table"),
-    [
-        (n, t)
-        for t in (CLASSIFICATION, CLASSIFICATION_AT_END, REGRESSION, REGRESSION_AT_END)
-        for n in sorted(t)
-    ],
-)
-def test_metrics_against_torch(name, table):
-    """Each listed metric is a word that analysis knows, and its values are torch's."""
-    assert name in METRICS
-    targets = V if table in (REGRESSION, REGRESSION_AT_END) else Y
-    values = table[name](Z, targets)
-    assert values.shape == (B,)
-    torch.testing.assert_close(values, METRIC_TORCH[name](Z, targets), rtol=1e-12, atol=1e-15)
-    assert inspect.getdoc(table[name])
-
-
-def test_what_is_measured_always_is_measured_at_the_end_too():
-    assert CLASSIFICATION.keys() <= CLASSIFICATION_AT_END.keys()
-    assert REGRESSION.keys() <= REGRESSION_AT_END.keys()
