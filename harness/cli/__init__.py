@@ -254,6 +254,33 @@ def schema(
         show.write_json(write, study_schema())
 
 
+@app.command("bench")
+def time_claims(
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="NAME", help="A benchmark, such as cost_activations; all of them if not given."
+        ),
+    ] = None,
+    rounds: Annotated[int, typer.Option(metavar="N", help="How often every arm is timed, 8 or more.")] = 30,
+    delta: Annotated[
+        float, typer.Option(metavar="RATIO", help="The smallest ratio of times that matters.")
+    ] = 1.25,
+    results: Results = RESULTS,
+    as_json: Json = False,
+) -> None:
+    """Judge what textbooks say about cost, by the clock.
+
+    Each benchmark runs alone in a process with one thread, its arms in turns, and ends in a verdict:
+    cost_activations, cost_matrix_form, cost_device, cost_batch. Leave the machine alone meanwhile.
+    Every time is kept in bench/NAME.json in the results folder.
+    """
+    from harness.cli.bench import bench, show_timed
+
+    found = bench(name, rounds, delta, results)
+    show.json([f.model_dump(mode="json") for f in found]) if as_json else show_timed(found, results)
+
+
 @data_app.command("list")
 def data_list(as_json: Json = False) -> None:
     """The data sets a study can name, with their options."""

@@ -1,0 +1,67 @@
+"""Wall-clock benchmarks from a name to a table and a file: what the `bench` command does."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.analysis.wording import rounded
+from harness.cli import show
+from harness.cli.folders import check_writable
+from harness.records.files import write_json
+from harness.running.timing.judge import Timed
+from harness.running.timing.process import run_alone
+from harness.running.timing.table import BENCHMARKS
+
+FOLDER = "bench"  # in the results folder
+
+
+def bench(name: str | None, rounds: int, delta: float, results: Path) -> list[Timed]:
+    """Time and judge one benchmark, or all of them one after the other, and keep each that ran.
+
+    Raises BadInput for an unknown name, and where the folder can't be written, before anything is timed.
+    """
+    folder = results / FOLDER
+    check_writable(folder, "results")
+    found = []
+    for wanted in [name] if name else list(BENCHMARKS):
+        show.progress(f"{wanted}: {rounds} rounds, alone in a process ...")
+        timed = run_alone(wanted, rounds, delta)
+        found.append(timed)
+        if not timed.skipped:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_json(folder / f"{wanted}.json", timed.model_dump(mode="json"))
+    return found
+
+
+def show_timed(found: Sequence[Timed], results: Path) -> None:
+    """Each benchmark's verdict, its pairs and its times."""
+    for timed in found:
+        show.text(f"\n{timed.benchmark}: {timed.says}")
+        show.paragraph(timed.headline)
+        if timed.skipped:
+            continue
+        show.text("")
+        show.table(["setting", "faster", "slower", "ratio", "95 % interval", "answer"], _pairs(timed))
+        show.text(f"\nns, {timed.work}; median of {timed.rounds} rounds")
+        show.table(["setting", "arm", "median", "min to max"], _times(timed))
+        show.text(f"\nevery time  {results / FOLDER / timed.benchmark}.json")
+
+
+def _pairs(timed: Timed) -> list[list[str]]:
+    rows = []
+    for c in timed.comparisons:
+        low, ratio, high = rounded(c.low, c.ratio, c.high)
+        answer = f"{c.answer.value} ({c.grade})" if c.grade else c.answer.value
+        rows.append([c.setting, c.faster, c.slower, ratio, f"{low} to {high}", answer])
+    return rows
+
+
+def _times(timed: Timed) -> list[list[str]]:
+    rows = []
+    for t in timed.times:
+        nanoseconds = [1e9 * s for s in t.seconds]
+        spread = f"{min(nanoseconds):.3g} to {max(nanoseconds):.3g}"
+        rows.append([t.setting, t.arm, f"{statistics.median(nanoseconds):.3g}", spread])
+    return rows

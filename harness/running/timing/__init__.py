@@ -1,0 +1,1 @@
+"""Wall-clock claims, measured alone in a process: never from stacked training, which shares its time."""

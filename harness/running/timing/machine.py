@@ -1,0 +1,38 @@
+"""The machine that times were taken on."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import harness
+
+
+def machine() -> dict[str, Any]:
+    """Processor, cores, GPU, versions, and how busy it was when the timing began."""
+    return {
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "processor": processor(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "system": platform.system(),
+        "versions": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "harness": harness.__version__,
+        },
+        "load_average": [round(v, 2) for v in os.getloadavg()],
+    }
+
+
+def processor() -> str:
+    """The processor's name."""
+    info = Path("/proc/cpuinfo")
+    found = re.search(r"model name\s*:\s*(.+)", info.read_text()) if info.exists() else None
+    return found[1] if found else platform.processor() or platform.machine()
