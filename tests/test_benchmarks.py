@@ -5,17 +5,22 @@ from collections import Counter
 
 import pytest
 import torch
+import typer
 
 from harness.catalogue.data.base import splits_of
+from harness.catalogue.resolve import build_network, resolve
 from harness.running.job import splits_of as splits_of_trial
 from harness.training.stack import Stack
 from harness.training.train import train
 from harness.words.record import Status
-from tests.benchmarks import studies
-from tests.benchmarks.comparison import Comparison, Measured, Pair, agreement, compare, ratios
+from tests.benchmarks import __main__ as commands
+from tests.benchmarks import gpu, studies
+from tests.benchmarks.cases import CASES, Case
+from tests.benchmarks.comparison import Comparison, Measured, Pair, agreement, compare, ratios, scaled
 from tests.benchmarks.page import cells, document
 from tests.benchmarks.peers import plain, training
-from tests.benchmarks.session import Bar, Row, Session, Skipped
+from tests.benchmarks.peers.networks import network
+from tests.benchmarks.session import Bar, Result, Row, Session, Skipped
 from tests.benchmarks.task import Done, Task
 from tests.benchmarks.trials import Timed, from_json, of_design, scaled_up, share
 
@@ -96,7 +101,7 @@ def test_the_peer_trains_what_the_config_says(listed, tmp_path):
     steps = len(splits.y_train) // config["train"]["batch_size"]
     assert len(batches) == steps == len(list(training.loader_batches(x, y, 64, True)))
     assert all(len(b) == config["train"]["batch_size"] for b, _ in batches)
-    model = training.mlp(config["model"], 64, 10)
+    model = network(config["model"], (8, 8), 10)
     assert sum(p.numel() for p in model.parameters()) == 64 * 64 + 64 + 64 * 10 + 10
 
 
@@ -115,7 +120,66 @@ def test_the_peer_learns_as_well_as_the_harness(listed, tmp_path):
 
 def test_the_peer_refuses_what_it_cannot_do(listed):
     with pytest.raises(ValueError, match="dropout"):
-        training.mlp({**listed[0].trial.config["model"], "dropout": 0.5}, 64, 10)
+        network({**listed[0].trial.config["model"], "dropout": 0.5}, (8, 8), 10)
+
+
+@pytest.mark.parametrize("make", [studies.cnn, studies.lstm])
+def test_a_peers_network_computes_what_the_harness_does(make, tmp_path):
+    """torch's own layers, given the weights of ours, give the same outputs."""
+    config = resolve({**make(tmp_path)["base"], "optimizer": {"name": "adam", "lr": 1e-3}})
+    ours, peer = build_network(config, (40,), 10), network(config.tree()["model"], (40,), 10)
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for own, other in zip(
+            *(sorted(m.parameters(), key=lambda p: p.shape) for m in (ours, peer)), strict=True
+        ):
+            other.copy_(own.copy_(torch.randn(own.shape, generator=generator) / own.shape[-1] ** 0.5))
+        x = torch.randn(7, 40, generator=generator)
+        torch.testing.assert_close(peer(x), ours(x))
+
+
+def test_a_case_that_fails_is_reported_and_the_others_go_on(tmp_path, monkeypatch):
+    def broken(session):
+        raise RuntimeError("no such peer")
+
+    def good(session):
+        return Result([Row("good", "x / y", [2.0], "×", Bar(1))])
+
+    cases = {"broken": Case("breaks", broken), "good": Case("works", good)}
+    monkeypatch.setattr(commands, "CASES", cases)
+    record, page = tmp_path / "record.json", tmp_path / "page.html"
+    with pytest.raises(typer.Exit) as end:
+        commands.main(None, 1, 0.1, False, record, page, False)
+    written = json.loads(record.read_text())
+    assert end.value.exit_code == 1
+    assert written["failed"] == ["broken"]
+    assert "no such peer" in written["notes"]["broken"][0]
+    assert [row["case"] for row in written["results"]] == ["good"]
+    assert "no such peer" in page.read_text()
+
+
+def test_every_promised_case_is_there():
+    wanted = {"optimizers", "digits", "mnist", "teacher", "cnn", "lstm", "workers", "gpu"}
+    assert wanted | {"engine", "overhead", "tenfold", "mirror", "startup"} == set(CASES)
+
+
+def test_a_share_of_the_list_says_that_it_is_scaled_up():
+    assert "14 of 266 trials" in scaled("loader", {"trials_run": 14, "trials_listed": 266})
+    assert scaled("loader", {"trials_run": 266, "trials_listed": 266}) == ""
+
+
+def test_the_gpu_case_times_each_way_of_training_the_same_nets(tmp_path):
+    """Its measuring runs on any device; here a small stack on the CPU."""
+    (found,) = gpu.measure(gpu.Task("cpu", stack=8, alone=1, epochs=1, rounds=1), tmp_path)
+    assert all(seconds > 0 for seconds in found.values())
+    rows = gpu.rows_of([{"stack_s": 0.5, "alone_s": 1.0, "plain_s": 2.0}])
+    assert [row.values for row in rows] == [[4.0], [2.0]]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_the_gpu_case_is_skipped_without_one(tmp_path):
+    with pytest.raises(Skipped, match="no GPU"):
+        gpu.gpu(Session(tmp_path))
 
 
 def test_a_regression_is_measured_by_its_error():

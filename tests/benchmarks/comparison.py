@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -35,8 +35,8 @@ PEERS: dict[str, Side] = {
     "loader": Side("Optuna + PyTorch, DataLoader", "peers.plain", {"batches": "loader", "threads": 1}),
     "loader+mlflow": Side(
         "Optuna + PyTorch, DataLoader, MLflow each epoch",
-        "peers.plain",
-        {"batches": "loader", "threads": 1, "mlflow": True},
+        "peers.logged",
+        {"batches": "loader", "threads": 1},
     ),
     "tensors": Side("Optuna + PyTorch, data in tensors", "peers.plain", {"batches": "tensors", "threads": 1}),
     "n_jobs=2": Side(
@@ -48,8 +48,8 @@ PEERS: dict[str, Side] = {
     "sklearn": Side("scikit-learn MLPClassifier", "peers.classifier", {}, needs="sklearn"),
 }
 STACKED: dict[str, Side] = {
-    "harness, 1 worker": Side("harness, 1 worker", "stacked", {"workers": 1}),
-    "harness, 2 workers": Side("harness, 2 workers", "stacked", {"workers": 2}),
+    "harness, 1 worker": Side("stacks in 1 worker process, store open", "stacked", {"workers": 1}),
+    "harness, 2 workers": Side("stacks in 2 worker processes, store open", "stacked", {"workers": 2}),
 }
 COMMANDS: dict[str, tuple[str, ...]] = {
     "harness": ("--no-mlflow",),
@@ -187,11 +187,13 @@ class _Case:
         return Measured(seconds, run, done)
 
     def notes(self, runs: dict[str, list[Measured]]) -> list[str]:
-        """How far both sides got on the same trials."""
+        """How far both sides got on the same trials, and what was scaled up."""
+        pairs = reversed(self.comparison.pairs)
+        first = {pair.peer: pair for pair in pairs if pair.peer in runs and pair.peer in PEERS}
         return [
-            agreement(pair, [m.done for m in runs[pair.ours]], [m.done for m in runs[pair.peer]])
-            for pair in self.comparison.pairs
-            if pair.peer in runs and pair.peer in PEERS
+            f"{scaled(peer, runs[peer][0].run)}"
+            f"{agreement(pair, [m.done for m in runs[pair.ours]], [m.done for m in runs[peer]])}"
+            for peer, pair in first.items()
         ]
 
 
@@ -199,6 +201,14 @@ def _rows(case: _Case, pair: Pair, runs: dict[str, list[Measured]]) -> list[Row]
     what = f"{pair.peer} / {pair.ours}"
     bar = None if pair.bar is None else Bar(pair.bar)
     return [Row(case.comparison.name, what, ratios(runs[pair.peer], runs[pair.ours]), "×", bar)]
+
+
+def scaled(peer: str, run: Mapping[str, Any]) -> str:
+    """Says that a peer ran a share of the list, where it did."""
+    ran, listed = run["trials_run"], run["trials_listed"]
+    if ran == listed:
+        return ""
+    return f"{peer} ran {ran} of {listed} trials a round, its time is scaled up to all of them; "
 
 
 def ratios(peer: Sequence[Measured], ours: Sequence[Measured]) -> list[float]:

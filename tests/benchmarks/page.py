@@ -11,6 +11,7 @@ from harness.reporting.document import Column, Document, Facts, Figure, Paragrap
 from harness.reporting.html import to_html
 from harness.reporting.numbers import number
 from harness.reporting.style import COLOURS, MUTED, WARNING, drawing, log_axis, new_figure, to_svg
+from tests.benchmarks.comparison import PEERS, STACKED
 from tests.benchmarks.session import Row
 
 COLUMNS = (
@@ -20,7 +21,7 @@ COLUMNS = (
     Column("min to max", numeric=True),
     Column("n", numeric=True),
     Column("bar", numeric=True),
-    Column("met"),
+    Column("reached"),
 )
 METHOD = (
     "Every side runs in a fresh process, one side after the other within a round, and ratios are taken "
@@ -57,13 +58,18 @@ def document(rows: Sequence[Row], notes: Sequence[str], machine: Mapping[str, An
     table = Table("Medians over rounds, with their spread.", COLUMNS, tuple(cells(r) for r in rows))
     ratios = [r for r in rows if r.unit == "×" and "/" in r.what]
     facts = {**machine, "versions": ", ".join(f"{k} {v}" for k, v in machine["versions"].items())}
+    sides = Facts(tuple((name, side.title) for name, side in {**PEERS, **STACKED}.items()))
     sections = (
         Section("results", "Results", (*([figure(ratios)] if ratios else []), table)),
-        Section("method", "How it was measured", (Paragraph(METHOD), *(Paragraph(n) for n in notes))),
+        Section("method", "How it was measured", (Paragraph(METHOD), sides)),
+        Section("notes", "Notes", tuple(Paragraph(n) for n in notes or ["None."])),
         Section("machine", "Machine", (Facts(tuple((k, str(v)) for k, v in facts.items())),)),
     )
     met = [r.bar.met(r.median) for r in rows if r.bar is not None]
     headline = f"{sum(met)} of {len(met)} bars met"
+    missed = [f"{r.case}: {r.what}" for r in rows if r.bar is not None and not r.bar.met(r.median)]
+    if missed:
+        headline += f"; not reached: {'; '.join(missed)}"
     return Document("Benchmarks", f"{machine['processor']}, {machine['cores']} cores", headline, sections)
 
 

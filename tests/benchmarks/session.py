@@ -61,11 +61,15 @@ class Row(NamedTuple):
 
 @dataclass
 class Result:
-    """What a case found: its rows, every run behind them, and what a reader should know."""
+    """What a case found: its rows, every run behind them, and what a reader should know.
+
+    `failed`: the case ended by an error, which stands in the notes.
+    """
 
     rows: list[Row] = field(default_factory=list)
     runs: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    failed: bool = False
 
 
 class Skipped(Exception):
@@ -77,7 +81,7 @@ class Session:
     """How this session measures. `scale`: the share of a list of trials that peers run, 0 to 1."""
 
     folder: Path
-    rounds: int = 3
+    rounds: int = 2
     scale: float = 0.05
     full: bool = False
     say: Callable[[str], None] = lambda line: None

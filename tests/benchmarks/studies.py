@@ -51,6 +51,51 @@ def mnist(folder: Path) -> dict[str, Any]:
     }
 
 
+def workers(folder: Path) -> dict[str, Any]:
+    """MNIST-1D, 40-100-100-10: stacks enough to keep two workers busy to the end."""
+    del folder
+    return {
+        "title": "MNIST-1D, 40-100-100-10",
+        "base": {
+            "data": {"name": "mnist1d"},
+            "model": {"name": "mlp", "widths": [100, 100], "activation": "relu", "init": "he_normal"},
+            "train": {"batch_size": 100, "epochs": 10},
+        },
+        "arms": {"optimizer.name": ["sgd", "momentum", "rmsprop", "adam"]},
+        "tune": {"optimizer.lr": "own_range", "points": 9, "seeds": 2},
+        "judge": {"replicates": 14},
+    }
+
+
+def cnn(folder: Path) -> dict[str, Any]:
+    """The 1-D CNN that MNIST-1D was published with."""
+    del folder
+    model = {"name": "cnn1d", "channels": [25, 25, 25], "kernels": [5, 3, 3], "stride": 2}
+    return _small_list("MNIST-1D, a 1-D CNN", {**model, "activation": "relu", "init": "he_normal"}, 2)
+
+
+def lstm(folder: Path) -> dict[str, Any]:
+    """An LSTM of 32 units that reads MNIST-1D as 40 steps of one number."""
+    del folder
+    model = {"name": "rnn", "cell": "lstm", "hidden": 32, "init": "xavier_uniform"}
+    return _small_list("MNIST-1D, an LSTM", model, 1)
+
+
+def _small_list(title: str, model: dict[str, Any], epochs: int) -> dict[str, Any]:
+    """Two optimizers, 2 tuning trials and 16 judged ones each: stacks as large as a judged arm's."""
+    return {
+        "title": title,
+        "base": {
+            "data": {"name": "mnist1d"},
+            "model": model,
+            "train": {"batch_size": 100, "epochs": epochs},
+        },
+        "arms": {"optimizer.name": ["momentum", "adam"]},
+        "tune": {"optimizer.lr": {"log_range": [1e-3, 3e-2]}, "points": 2, "seeds": 1},
+        "judge": {"replicates": 16},
+    }
+
+
 def teacher(folder: Path) -> dict[str, Any]:
     """A regression of 4-8-4-1 on a noisy teacher's 500 rows, read from a table as a user's are."""
     path = folder / "teacher.csv"

@@ -1,17 +1,15 @@
 """Plain Optuna and PyTorch: one study, the listed points enqueued, an objective that trains one network.
 
-Settings: `batches` (loader or tensors), `jobs` (Optuna's n_jobs), `mlflow` (metrics logged each epoch),
-`threads` (torch's; its own default where missing).
+Settings: `batches` (loader or tensors), `jobs` (Optuna's n_jobs), `threads` (torch's; its own default
+where missing).
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-import mlflow
 import optuna
 import torch
 
@@ -23,8 +21,19 @@ from tests.benchmarks.trials import Listed, Timed
 Run = Callable[[dict[str, Any], Listed], Reached]
 
 
+class PlainRun(Protocol):
+    """Trains one listed trial with a config, its learning rate Optuna's; `on_epoch` hears the metrics."""
+
+    def __call__(self, config: dict[str, Any], item: Listed, on_epoch: OnEpoch = ...) -> Reached: ...
+
+
 def run(task: Task) -> Done:
     """The listed trials, one after the other or `jobs` at a time."""
+    return optimize(task, make_plain(task))
+
+
+def make_plain(task: Task) -> PlainRun:
+    """Data loaded, torch awake: what trains one listed trial as the task's settings say."""
     if task.settings.get("threads"):
         torch.set_num_threads(task.settings["threads"])
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -37,20 +46,10 @@ def run(task: Task) -> Done:
         splits = splits_of(item.trial, task.cache_dir)
         return train(config, splits, make_batches, item.trial.replicate, on_epoch)
 
-    def logged(config: dict[str, Any], item: Listed) -> Reached:
-        with mlflow.start_run(run_name=item.trial.id):
-            mlflow.log_params({"arm": item.arm, "phase": item.trial.phase, **config["optimizer"]})
-            reached = plain(config, item, lambda epoch, metrics: mlflow.log_metrics(metrics, step=epoch))
-            mlflow.log_metric("test", reached.test)
-        return reached
-
-    if task.settings.get("mlflow"):
-        _open_mlflow(task.folder)
-        return _optimize(task, logged)
-    return _optimize(task, plain)
+    return plain
 
 
-def _optimize(task: Task, run_one: Run) -> Done:
+def optimize(task: Task, run_one: Run) -> Done:
     """Optuna's part. Random sampling, as the points are given: no model of them is paid for."""
     timed: list[Timed] = []
     with stopwatch() as elapsed:
@@ -73,11 +72,6 @@ def _optimize(task: Task, run_one: Run) -> Done:
         study.optimize(objective, n_trials=len(task.listed), n_jobs=task.settings.get("jobs", 1))
         loop_s = elapsed()
     return Done(timed, loop_s)
-
-
-def _open_mlflow(folder: Path) -> None:
-    mlflow.set_tracking_uri(f"sqlite:///{folder / 'mlflow.db'}")
-    mlflow.set_experiment("peer")
 
 
 if __name__ == "__main__":

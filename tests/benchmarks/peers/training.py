@@ -1,4 +1,4 @@
-"""One trial as a PyTorch user writes it: `nn.Sequential`, `torch.optim`, epochs of batches.
+"""One trial as a PyTorch user writes it: an `nn.Module`, `torch.optim`, epochs of batches.
 
 The config is the harness's own, so that both sides train the same thing; what these loops can't do
 is refused rather than left out.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,18 +16,13 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from harness.catalogue.data.base import Splits
+from tests.benchmarks.peers.networks import network
 
 Batches = Iterable[tuple[Tensor, Tensor]]
 MakeBatches = Callable[[Tensor, Tensor, int, bool], Batches]  # x, y, batch size, whether to shuffle
 OnEpoch = Callable[[int, dict[str, float]], None]
 
 EVALUATION_BATCH = 1000
-ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
-INITS: dict[str, Callable[[Tensor], Tensor]] = {
-    "he_normal": lambda w: nn.init.kaiming_normal_(w, nonlinearity="relu"),
-    "xavier_normal": nn.init.xavier_normal_,
-}
-PLAIN_MODEL = {"normalisation": "none", "dropout": 0.0, "skip": False, "bias": True}
 
 
 class Reached(NamedTuple):
@@ -53,7 +47,7 @@ class TensorBatches:
         if not self.shuffle:
             yield self.x, self.y
             return
-        order = torch.randperm(len(self.x))
+        order = torch.randperm(len(self.x), device=self.x.device)
         for start in range(0, len(order) - self.batch_size + 1, self.batch_size):
             index = order[start : start + self.batch_size]
             yield self.x[index], self.y[index]
@@ -83,35 +77,21 @@ OPTIMIZERS: dict[str, Callable[[Parameters, Mapping[str, float]], torch.optim.Op
 }
 
 
-def mlp(options: Mapping[str, Any], n_inputs: int, n_outputs: int) -> nn.Sequential:
-    """Linear layers of the config's widths; a Flatten in front takes images."""
-    others = {k: options[k] for k in PLAIN_MODEL if options[k] != PLAIN_MODEL[k]}
-    if others or not options.get("widths"):
-        raise ValueError(f"the peer's network is a plain MLP of widths; it can't do {others or 'the rest'}")
-    sizes = [n_inputs, *options["widths"], n_outputs]
-    layers: list[nn.Module] = [nn.Flatten()]
-    for fan_in, fan_out in pairwise(sizes):
-        linear = nn.Linear(fan_in, fan_out)
-        INITS[options["init"]](linear.weight)
-        nn.init.zeros_(linear.bias)
-        layers += [linear, ACTIVATIONS[options["activation"]]()]
-    return nn.Sequential(*layers[:-1])  # no activation after the last
-
-
 def train(
     config: Mapping[str, Any],
     splits: Splits,
     make_batches: MakeBatches,
     seed: int,
     on_epoch: OnEpoch = lambda epoch, metrics: None,
+    device: str = "cpu",
 ) -> Reached:
     """Train one network, evaluating on validation once an epoch and on test at the end."""
     section = config["train"]
     if config["schedule"]["name"] != "constant" or section["dtype"] != "float32" or "epochs" not in section:
         raise ValueError("the peer's loop trains whole epochs in float32 at a constant learning rate")
     torch.manual_seed(seed)
-    train_set, val_set, test_set = (tensors(splits, name) for name in ("train", "val", "test"))
-    model = mlp(config["model"], train_set[0][0].numel(), splits.n_classes or 1)
+    train_set, val_set, test_set = (tensors(splits, name, device) for name in ("train", "val", "test"))
+    model = network(config["model"], tuple(train_set[0].shape[1:]), splits.n_classes or 1).to(device)
     criterion = nn.CrossEntropyLoss() if splits.n_classes else nn.MSELoss()
     optimizer = OPTIMIZERS[config["optimizer"]["name"]](model.parameters(), config["optimizer"])
     batches = make_batches(*train_set, section["batch_size"], True)
@@ -140,9 +120,9 @@ def first_step() -> None:
         optimizer.step()
 
 
-def tensors(splits: Splits, name: str) -> tuple[Tensor, Tensor]:
+def tensors(splits: Splits, name: str, device: str = "cpu") -> tuple[Tensor, Tensor]:
     """One split as tensors; a regression's targets as a column."""
-    x, y = (torch.tensor(np.asarray(getattr(splits, f"{axis}_{name}"))) for axis in "xy")
+    x, y = (torch.tensor(np.asarray(getattr(splits, f"{axis}_{name}")), device=device) for axis in "xy")
     return x, y if splits.n_classes else y.unsqueeze(1)
 
 
@@ -150,7 +130,8 @@ def tensors(splits: Splits, name: str) -> tuple[Tensor, Tensor]:
 def evaluate(model: nn.Module, criterion: nn.Module, batches: Batches) -> dict[str, float]:
     """Mean loss, and accuracy where targets are classes."""
     model.eval()
-    loss, correct, n = torch.zeros(()), torch.zeros((), dtype=torch.int64), 0
+    device = next(model.parameters()).device
+    loss, correct, n = torch.zeros((), device=device), torch.zeros((), dtype=torch.int64, device=device), 0
     for x, y in batches:
         outputs = model(x)
         loss += criterion(outputs, y) * len(y)
