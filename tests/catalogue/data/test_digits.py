@@ -47,3 +47,14 @@ def test_missing_scikit_learn_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(digits, "find_spec", lambda name: None)
     with pytest.raises(DataMissing, match="scikit-learn"):
         digits.read()
+
+
+def test_shuffled_pixels_are_the_same_pixels_in_one_order() -> None:
+    plain, one, other = (
+        digits.load(DigitsOptions(shuffled=s), 0, seed) for s, seed in ((False, 3), (True, 3), (True, 4))
+    )
+    order = np.random.RandomState(42).permutation(64)
+    np.testing.assert_array_equal(one.x_val, plain.x_val.reshape(-1, 64)[:, order].reshape(-1, 8, 8))
+    np.testing.assert_array_equal(one.y_val, plain.y_val)
+    again = digits.load(DigitsOptions(), 0, 4).x_test.reshape(-1, 64)[:, order]
+    np.testing.assert_array_equal(other.x_test.reshape(-1, 64), again)

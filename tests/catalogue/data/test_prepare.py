@@ -74,3 +74,14 @@ def test_splits_of_refuses_what_does_not_fit() -> None:
         splits_of((x, y), (x, y), (x, y), 1)
     with pytest.raises(BadInput, match="test holds values that are not finite"):
         splits_of((x, y), (x, y), (x + np.nan, y), 2)
+
+
+def test_several_targets_an_example() -> None:
+    x, y = np.zeros((4, 2)), np.arange(12.0).reshape(4, 3)
+    splits = splits_of((x, y), (x[:1], y[:1]), (x[:0], y[:0]), None)
+    assert splits.y_train.shape == (4, 3)
+    assert splits.shapes == ((2,), None, 3)
+    with pytest.raises(BadInput, match=r"val has .* y of shape \(4,\); expected .* in all splits alike"):
+        splits_of((x, y), (x, y[:, 0]), (x, y), None)
+    with pytest.raises(BadInput, match=r"train has .* expected \(n, 2\) and \(n,\)"):
+        splits_of((x, y), (x, y), (x, y), 12)
