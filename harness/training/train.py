@@ -97,7 +97,8 @@ def measure(run: Run, step: int) -> None:
     seen = over_splits(run.program, weights, run.data, {"train": head, "val": splits["val"]}, run.metrics)
     curves = {name: run.placed(values, torch.nan) for name, values in seen.items()}
     first = run.curves[0] if run.curves else curves
-    within = curves["train/loss"] <= DIVERGED_AT * first["train/loss"]  # False for NaN
+    # The size of the initial loss, as that of a density may be below 0. False for NaN.
+    within = curves["train/loss"] <= DIVERGED_AT * first["train/loss"].abs()
     run.diverged = run.diverged | (run.training & ~(within & run.placed(run.finite, False)))
     run.training = run.training & ~run.diverged
     run.steps.append(step)

@@ -141,6 +141,10 @@ def test_worst_of_a_regression():
     assert all(math.isnan(METRICS[name].worst(None)) for name in ("mse", "rmse", "mae", "nll", "loss"))
 
 
+def test_one_target_has_no_r2():
+    assert math.isnan(value(REGRESSION["r2"], POINT[:1], V[:1].round()))
+
+
 def test_a_constant_variance_does_no_better_than_the_declared_nll():
     """The NLL given to a network without a variance is a floor over all constant variances."""
     least = value(REGRESSION["nll"], POINT, V)

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from harness.catalogue.losses import LOSSES
 from harness.training.run import start
 from harness.training.train import advance
 from harness.words.record import Status
@@ -54,6 +55,16 @@ def test_a_loss_above_ten_times_its_start_counts_though_it_is_finite(cache_dir):
     with torch.no_grad():
         advance(run, 40, [0], lambda share: None)
     assert run.params.isfinite().all()  # nothing overflowed
+
+
+def test_a_loss_below_zero_is_no_divergence(cache_dir, monkeypatch):
+    """As the negative log of a density may be: ten times such a start would be below it."""
+    plain = LOSSES["cross_entropy"]
+    below = plain._replace(per_example=lambda z, y: plain.per_example(z, y) - 5)
+    monkeypatch.setitem(LOSSES, "below", below)
+    (record,) = train_together([trial_of(train__loss="below")], cache_dir)
+    assert record.curves["train/loss"][0] < 0
+    assert record.status is Status.DONE
 
 
 def test_exactly_as_high_as_allowed_is_no_divergence(cache_dir):

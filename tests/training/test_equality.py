@@ -32,6 +32,10 @@ ACTIVATED = {
     for name in sorted(ACTIVATIONS)
     if name not in ("relu", "tanh")  # among the kinds above
 }
+VALUED = {
+    f"loss {name}": {"train__loss": name, "data": {"name": "heteroscedastic"}}
+    for name in ("rmse", "mae", "huber", "gaussian_nll")
+}
 DEVICES = [
     "cpu",
     pytest.param(
@@ -63,7 +67,7 @@ def members(kind, m):
 
 def kind_paths(kind):
     """The kind's optimizer as dotted paths, so that the learning rate can be set beside it."""
-    paths = dict({**KINDS, **ACTIVATED}[kind])
+    paths = dict({**KINDS, **ACTIVATED, **VALUED}[kind])
     section = paths.pop("optimizer", {"name": "sgd"})
     return {**{f"optimizer__{k}": v for k, v in section.items()}, **paths}
 
@@ -97,7 +101,7 @@ def test_alone_and_in_stacks(kind, device, cache_dir):
             assert_same(own, stacked, TOLERANCE[device])
 
 
-@pytest.mark.parametrize("kind", [*ACTIVATED, *KINDS])
+@pytest.mark.parametrize("kind", [*ACTIVATED, *VALUED, *KINDS])
 def test_long_runs(kind, cache_dir):
     """Runs long enough that the step may be prepared beforehand: still the same at any stack size."""
     trials = [
