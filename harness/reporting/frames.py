@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from harness.analysis.evidence import Evidence
 from harness.analysis.outcome_table import COLUMNS, outcome_table
@@ -16,6 +18,7 @@ from harness.words.outcome import Outcome
 
 BAND = (0.1, 0.9)  # quantiles of the band around a median curve
 DRAWN_STEPS = 160  # more points a curve than this can't be seen
+DRAWN_REPLICATES = 100  # more faint lines a panel than this are one blot
 
 
 def outcome_frame(evidence: Evidence, outcome: Outcome) -> pd.DataFrame:
@@ -48,11 +51,15 @@ def curve_frame(evidence: Evidence, metric: str) -> pd.DataFrame:
         (curves["phase"] == "judge") & curves["metric"].isin([f"train/{metric}", f"val/{metric}"])
     ]
     steps = np.sort(wanted["step"].unique())
-    if len(steps) > DRAWN_STEPS:
-        kept = steps[np.unique(np.linspace(0, len(steps) - 1, DRAWN_STEPS).round().astype(int))]
-        wanted = wanted[wanted["step"].isin(kept)]
+    wanted = wanted[wanted["step"].isin(_evenly(steps, DRAWN_STEPS))]
     split = wanted["metric"].str.partition("/")[0]
     return wanted.assign(split=split)[["arm", "split", "replicate", "step", "value"]]
+
+
+def drawn_replicates(curves: pd.DataFrame) -> pd.DataFrame:
+    """The curves of at most `DRAWN_REPLICATES` replicates, evenly chosen, the same ones of every arm."""
+    kept = _evenly(np.sort(curves["replicate"].unique()), DRAWN_REPLICATES)
+    return curves[curves["replicate"].isin(kept)]
 
 
 def band_frame(curves: pd.DataFrame) -> pd.DataFrame:
@@ -93,6 +100,14 @@ def budget_frame(choices: Mapping[str, Choice]) -> pd.DataFrame:
         for k, value in enumerate(choice_curve(choice), start=1)
     ]
     return pd.DataFrame(rows) if rows else _empty("arm", "k", "value")
+
+
+def _evenly(values: NDArray[Any], most: int) -> NDArray[Any]:
+    """The sorted values, thinned evenly to at most `most`, first and last kept."""
+    if len(values) <= most:
+        return values
+    kept: NDArray[Any] = values[np.linspace(0, len(values) - 1, most).round().astype(int)]
+    return kept
 
 
 def _empty(*columns: str) -> pd.DataFrame:

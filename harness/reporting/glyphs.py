@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from functools import cache
 from pathlib import Path
@@ -12,6 +13,9 @@ from matplotlib.ft2font import FT2Font
 FONT_FOLDER = Path(get_data_path()) / "fonts" / "ttf"
 FONT_FAMILY = "DejaVu Sans"
 KEPT_CONTROLS = {"\n"}
+UNPRINTABLE = re.compile(
+    "[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff]"
+)  # categories Cc and Cs but for a newline
 
 
 @cache
@@ -23,9 +27,7 @@ def known_characters() -> frozenset[int]:
 
 def printable(text: str) -> str:
     """The text without control characters and lone surrogates, which neither HTML nor JSON may hold."""
-    return "".join(
-        c if c in KEPT_CONTROLS or unicodedata.category(c) not in ("Cc", "Cs") else "�" for c in text
-    )
+    return UNPRINTABLE.sub("�", text)
 
 
 def drawable(text: str) -> str:

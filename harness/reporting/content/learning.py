@@ -12,6 +12,7 @@ from harness.reporting.frames import (
     band_frame,
     budget_frame,
     curve_frame,
+    drawn_replicates,
     metrics_with_curves,
     outcome_frame,
     tuning_frame,
@@ -93,7 +94,7 @@ def _metrics(context: Context) -> list[str]:
 
 def _learning(context: Context, metric: str) -> list[Block]:
     curves = curve_frame(context.evidence, metric)
-    bands = band_frame(curves)
+    bands, drawn = band_frame(curves), drawn_replicates(curves)
     measure = _measure(context, metric, bands)
     target = (
         f" The dotted line is the target, {number(measure.target)}." if measure.target is not None else ""
@@ -103,8 +104,8 @@ def _learning(context: Context, metric: str) -> list[Block]:
         f"arm at its tuned setting; the band holds the middle 80 % of the replicates.{target}"
     )
     panels = (
-        f"The same, arm by arm: {measure.label} in validation (solid) and training (dashed grey), every "
-        "replicate as a faint line. Runs that diverged end where they did."
+        f"The same, arm by arm: {measure.label} in validation (solid) and training (dashed grey), "
+        f"{_which(curves, drawn)} as a faint line. Runs that diverged end where they did."
     )
     if len(context.styles) > MANY:
         panels += f" The first {MANY} arms are shown."
@@ -114,10 +115,17 @@ def _learning(context: Context, metric: str) -> list[Block]:
         words = (f"Validation {alt}, medians of all arms.", medians)
         blocks.append(draw(f"learning-{metric}", "learning_medians", words, bands, context.styles, measure))
     with_panels = draw(
-        f"learning-{metric}-arms", "learning_panels", (f"{alt}, a panel an arm.", panels), curves, bands,
+        f"learning-{metric}-arms", "learning_panels", (f"{alt}, a panel an arm.", panels), drawn, bands,
         context.styles, measure,
     )  # fmt: skip
     return [*blocks, with_panels]
+
+
+def _which(curves: pd.DataFrame, drawn: pd.DataFrame) -> str:
+    all_of_them, shown = curves["replicate"].nunique(), drawn["replicate"].nunique()
+    if shown == all_of_them:
+        return "every replicate"
+    return f"each of {count(shown)} replicates, evenly chosen from {count(all_of_them)},"
 
 
 def _measure(context: Context, metric: str, bands: pd.DataFrame) -> Measure:

@@ -53,7 +53,7 @@ def learning_medians(bands: pd.DataFrame, styles: Mapping[str, ArmStyle], measur
 def learning_panels(
     curves: pd.DataFrame, bands: pd.DataFrame, styles: Mapping[str, ArmStyle], measure: Measure
 ) -> Figure:
-    """A panel an arm: every replicate faint, medians strong, training dashed and validation solid.
+    """A panel an arm: the given replicates faint, medians strong, training dashed and validation solid.
 
     `curves`: arm, split, replicate, step, value; `bands` as in `learning_medians`.
     """
@@ -79,9 +79,10 @@ def learning_panels(
 
 
 def _seeds(axes: Any, curves: pd.DataFrame, colour: str) -> None:
-    lines = [group[["step", "value"]].to_numpy() for _, group in curves.groupby("replicate")]
-    whole = [line[np.isfinite(line[:, 1])] for line in lines]
-    axes.add_collection(LineCollection(whole, colors=colour, linewidths=0.4, alpha=0.28))
+    finite = curves[np.isfinite(curves["value"])].sort_values("replicate", kind="stable")
+    starts = np.flatnonzero(np.diff(finite["replicate"])) + 1
+    lines = np.split(finite[["step", "value"]].to_numpy(dtype=float), starts)
+    axes.add_collection(LineCollection(lines, colors=colour, linewidths=0.4, alpha=0.28))
 
 
 def _median(axes: Any, band: pd.DataFrame, colour: str, split: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from harness.reporting.glyphs import drawable
@@ -46,8 +47,12 @@ def paired(
     figure = new_figure(2.9)
     left, right = figure.subplots(1, 2, width_ratios=(1.25, 1))
     ends = pairs[["b", "a"]].to_numpy(dtype=float)
-    for (start, end), lost in zip(ends, pairs["lost"], strict=True):
-        left.plot([0, 1], [start, end], color=MUTED, linewidth=0.7, alpha=0.7, linestyle=":" if lost else "-")
+    slopes = np.stack([np.broadcast_to([0.0, 1.0], ends.shape), ends], axis=2)  # (pairs, 2 ends, x and y)
+    for lost, dashes in ((False, "-"), (True, ":")):
+        chosen = slopes[pairs["lost"].to_numpy(dtype=bool) == lost]
+        left.add_collection(
+            LineCollection(chosen, colors=MUTED, linewidths=0.7, alpha=0.7, linestyles=dashes)
+        )
     for x, side in ((0, 1), (1, 0)):
         style = styles[sides[side]]
         left.plot([x] * len(ends), ends[:, x], style.marker, color=style.colour, markersize=4, alpha=0.85)
