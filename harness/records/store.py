@@ -17,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from harness.errors import BadInput, HarnessError
 from harness.records.files import TEMPORARY, Lock, damaged, read_json, write_json
 from harness.records.parts import Key, Stored, read_keys, read_rows, write_part
+from harness.records.predictions import PredictionFiles
 from harness.words.design import Choice, Design, Frozen
 from harness.words.record import Record, Status
 from harness.words.trial import Planned
@@ -60,6 +61,7 @@ class Store:
         self.root, self.study = Path(results_root).absolute(), study
         self.path = self.root / study
         self._parts_folder = self.path / "records"
+        self.predictions = PredictionFiles(self.path)
         self._lock = Lock(self.path / "lock", f"run of {study!r}")
         self._keys: dict[tuple[str, int], list[Key]] = {}  # (name, mtime in ns) -> keys; parts never change
         self._next = 0

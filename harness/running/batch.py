@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +11,7 @@ from pathlib import Path
 from harness.errors import RunFailed
 from harness.records.store import Store
 from harness.running.executors import Executor
-from harness.running.job import Job, Report
+from harness.running.job import Answer, Job, Report
 from harness.running.observer import Observer
 from harness.training.stack import stacks_of
 from harness.words.record import Record, Status
@@ -33,26 +33,39 @@ class Bench:
     records: dict[str, Record] = field(default_factory=dict)  # of this run's design, by trial id
 
 
-def run_batch(bench: Bench, name: str, trials: Iterable[Trial]) -> None:
+def run_batch(
+    bench: Bench, name: str, trials: Iterable[Trial], predicted: Collection[str] = frozenset()
+) -> None:
     """Bring every trial's record into `bench.records`, running those that the store does not hold.
 
-    Each stack's records are durable before the next is waited for. Raises RunFailed where trials
-    failed by an error of the program; the others are kept.
+    The trials whose ids are in `predicted` leave predictions too; one that has a record and no
+    predictions runs again. Each stack's records are durable before the next is waited for. Raises
+    RunFailed where trials failed by an error of the program; the others are kept.
     """
     wanted = {trial.id: trial for trial in trials if trial.id not in bench.records}
     finished = bench.store.finished() & wanted.keys()
+    finished -= _without_predictions(bench.store, finished & set(predicted))
     bench.records |= {row.record.trial: row.record for row in bench.store.stored(finished)}
     todo = [trial for key, trial in wanted.items() if key not in finished]
     bench.observer.phase(name, len(wanted), len(finished))
     if todo:
-        _run(bench, _jobs(bench, todo))
+        _run(bench, _jobs(bench, todo, predicted))
     _raise_failed(bench, wanted)
 
 
-def _jobs(bench: Bench, todo: list[Trial]) -> list[Job]:
+def _without_predictions(store: Store, trials: set[str]) -> set[str]:
+    """Those of the trials that did not diverge and yet left no predictions."""
+    statuses = store.statuses() if trials else {}
+    return {t for t in trials if statuses[t] is Status.DONE and t not in store.predictions}
+
+
+def _jobs(bench: Bench, todo: list[Trial], predicted: Collection[str]) -> list[Job]:
     """The trials as stacks, the longest first, cut so that no worker idles while another has two."""
     stacks = stacks_of(todo, fair_size(len(todo), bench.executor.workers, bench.largest_stack))
-    jobs = [Job(stack, bench.cache_dir, bench.device) for stack in stacks]
+    jobs = [
+        Job(stack, bench.cache_dir, bench.device, any(t.id in predicted for t in stack.trials))
+        for stack in stacks
+    ]
     return sorted(jobs, key=lambda job: -job.work)
 
 
@@ -63,18 +76,24 @@ def fair_size(trials: int, workers: int, largest: int) -> int:
 
 def _run(bench: Bench, jobs: list[Job]) -> None:
     shares = _Shares(sum(len(job.stack.trials) for job in jobs))
-    futures: dict[Future[list[Record]], Job] = {}
+    futures: dict[Future[Answer], Job] = {}
     for job in jobs:
         futures[bench.executor.submit(job, shares.of(job))] = job
     open_futures = set(futures)
     while open_futures:
         done, open_futures = wait(open_futures, timeout=POLL_S, return_when=FIRST_COMPLETED)
         for future in done:
-            records = future.result()
-            bench.store.append(records)
-            bench.records |= {record.trial: record for record in records}
+            _keep(bench, future.result())
             shares.of(futures[future])(1.0)
         bench.observer.share(shares.done(), shares.trials)
+
+
+def _keep(bench: Bench, answer: Answer) -> None:
+    """Make an answer durable, the records last: where there is a record, nothing of its trial is missing."""
+    for trial, predictions in answer.predictions.items():
+        bench.store.predictions.add(trial, predictions)
+    bench.store.append(answer.records)
+    bench.records |= {record.trial: record for record in answer.records}
 
 
 class _Shares:

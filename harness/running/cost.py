@@ -111,7 +111,7 @@ def _arm_plan(design: Design, arm: Arm) -> ArmPlan:
         steps=design.steps[arm.label],
         tuned=", ".join(d.path for d in arm.tuned) or "nothing",
         tuning_trials=design.points * design.study.tune.seeds,
-        judged=design.study.judge.replicates,
+        judged=design.study.judge.replicates * design.members(arm.label),
     )
 
 

@@ -1,6 +1,6 @@
 """Where stacks run: in this process, or in worker processes that may die at any moment.
 
-An executor is anything with `submit(job, report) -> Future[list[Record]]` and `close()`.
+An executor is anything with `submit(job, report) -> Future[Answer]` and `close()`.
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ from multiprocessing.context import SpawnProcess
 from typing import Protocol, final
 
 from harness.errors import RunFailed
-from harness.running.job import Job, Report, run_job
-from harness.words.record import Record
+from harness.running.job import Answer, Job, Report, run_job
 
 MAX_TRIES = 3  # of a job whose worker died
 GRACE_S = 3.0  # for an idle worker to end by itself, cleaning up after it
@@ -30,7 +29,7 @@ class Executor(Protocol):
 
     workers: int
 
-    def submit(self, job: Job, report: Report) -> Future[list[Record]]:
+    def submit(self, job: Job, report: Report) -> Future[Answer]:
         """Run the job some time; `report` hears the share that is done."""
 
     def close(self) -> None:
@@ -43,9 +42,9 @@ class ThisProcess:
 
     workers = 1
 
-    def submit(self, job: Job, report: Report) -> Future[list[Record]]:
+    def submit(self, job: Job, report: Report) -> Future[Answer]:
         """Run the job before returning."""
-        future: Future[list[Record]] = Future()
+        future: Future[Answer] = Future()
         try:
             future.set_result(run_job(job, report))
         except Exception as error:
@@ -71,9 +70,9 @@ class WorkerProcesses:
         for slot in self._slots:
             slot.start()
 
-    def submit(self, job: Job, report: Report) -> Future[list[Record]]:
+    def submit(self, job: Job, report: Report) -> Future[Answer]:
         """Queue the job."""
-        future: Future[list[Record]] = Future()
+        future: Future[Answer] = Future()
         self._jobs.put(_Task(job, report, future))
         return future
 
@@ -90,7 +89,7 @@ class WorkerProcesses:
 
 
 class _Task:
-    def __init__(self, job: Job, report: Report, future: Future[list[Record]]) -> None:
+    def __init__(self, job: Job, report: Report, future: Future[Answer]) -> None:
         self.job, self.report, self.future = job, report, future
 
 
@@ -146,7 +145,7 @@ class _Slot(threading.Thread):
             )
         )
 
-    def _await(self, task: _Task) -> list[Record]:
+    def _await(self, task: _Task) -> Answer:
         while True:
             answer = self._pipe.recv()
             if isinstance(answer, float):
@@ -154,8 +153,8 @@ class _Slot(threading.Thread):
             elif isinstance(answer, BaseException):
                 raise answer
             else:
-                records: list[Record] = answer
-                return records
+                whole: Answer = answer
+                return whole
 
 
 def _start_worker() -> tuple[SpawnProcess, Connection]:
@@ -191,7 +190,7 @@ def _worker_environment() -> Iterator[None]:
 
 
 def _work(pipe: Connection) -> None:
-    """The worker's loop: a job in, shares of progress and then its records or its error out."""
+    """The worker's loop: a job in, shares of progress and then its answer or its error out."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to handle
     while True:
         try:
@@ -201,7 +200,7 @@ def _work(pipe: Connection) -> None:
         if job is None:
             return
         try:
-            answer: list[Record] | Exception = run_job(job, pipe.send)
+            answer: Answer | Exception = run_job(job, pipe.send)
         except Exception as error:
             answer = error
         pipe.send(answer)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ from harness.training.run import plan_steps
 from harness.training.stack import Stack
 from harness.training.train import train
 from harness.words.config import RunConfig
+from harness.words.predictions import Predictions
 from harness.words.record import Record, Status
 from harness.words.trial import Trial
 
@@ -28,6 +29,7 @@ class Job(NamedTuple):
     stack: Stack
     cache_dir: Path
     device: str = "cpu"
+    predict: bool = False  # whether its trials leave predictions too
 
     @property
     def work(self) -> float:
@@ -37,6 +39,13 @@ class Job(NamedTuple):
         return float(len(self.stack.trials) * plan_steps(config, n_train)[0])
 
 
+class Answer(NamedTuple):
+    """What a job leaves: a record a trial and, where asked, the predictions of those that did not diverge."""
+
+    records: list[Record]
+    predictions: Mapping[str, Predictions] = {}  # by trial id
+
+
 def splits_of(trial: Trial, cache_dir: Path) -> Splits:
     """The data of a trial's replicate."""
     config = RunConfig.model_validate(trial.config)
@@ -44,18 +53,19 @@ def splits_of(trial: Trial, cache_dir: Path) -> Splits:
     return load_cached(config.data.name, options, trial.study, trial.phase, trial.replicate, cache_dir)
 
 
-def run_job(job: Job, report: Report = lambda share: None) -> list[Record]:
+def run_job(job: Job, report: Report = lambda share: None) -> Answer:
     """Train the job's stack. A program's error makes failed records; what the user can mend is raised."""
     try:
         splits = [splits_of(trial, job.cache_dir) for trial in job.stack.trials]
-        return list(train(job.stack, splits, job.device, report))
+        predictions: dict[str, Predictions] = {}
+        leave = predictions.__setitem__ if job.predict else None
+        return Answer(list(train(job.stack, splits, job.device, report, leave)), predictions)
     except HarnessError:
         raise
     except Exception as error:
         where = traceback.format_exc(limit=-3)
-        return [
-            _failed(trial, job, f"{type(error).__name__}: {error}\n{where}") for trial in job.stack.trials
-        ]
+        reason = f"{type(error).__name__}: {error}\n{where}"
+        return Answer([_failed(trial, job, reason) for trial in job.stack.trials])
 
 
 def _failed(trial: Trial, job: Job, reason: str) -> Record:

@@ -31,7 +31,7 @@ def reproduce(results: Path, trial: str, device: str) -> dict[str, Any]:
         member=recorded.member,
     )
     job = Job(Stack("alone", (again,)), results.absolute() / CACHE, device)
-    (record,) = run_job(job)
+    (record,) = run_job(job).records
     found = compare(recorded, record)
     then, now = recorded.provenance, record.provenance
     changed = {k: f"{v} then, {now.versions.get(k)} now" for k, v in then.versions.items()}

@@ -47,14 +47,16 @@ def run_study(design: Design, bench: Bench, amendment: str | None = None) -> Non
         for placed in judge_trials(design, arm, choices[arm.label].params)
     ]
     store.save_plan([*tuning.planned, *(planned for _, planned in judged)])
-    run_batch(bench, "judging", [trial for trial, _ in judged])
+    ensembled = {planned.trial for _, planned in judged if design.members(planned.arm) > 1}
+    run_batch(bench, "judging", [trial for trial, _ in judged], predicted=ensembled)
     check_reruns(bench, judged, frozen.hash)
 
 
 def n_trials(design: Design) -> int:
     """Trials the study takes if no range is extended."""
     tuned = design.points * design.study.tune.seeds
-    return len(design.arms) * (tuned + design.study.judge.replicates)
+    judged = design.study.judge.replicates
+    return sum(tuned + judged * design.members(arm.label) for arm in design.arms)
 
 
 def selection(design: Design) -> Outcome:
@@ -158,4 +160,4 @@ def run_alone(bench: Bench, trials: Sequence[Trial]) -> list[Record]:
     """Each trial by itself, a stack of one; nothing is stored."""
     jobs = [Job(Stack("alone", (trial,)), bench.cache_dir, bench.device) for trial in trials]
     futures = [bench.executor.submit(job, lambda share: None) for job in jobs]
-    return [future.result()[0] for future in futures]
+    return [future.result().records[0] for future in futures]

@@ -15,6 +15,7 @@ import harness
 from harness.catalogue.metrics import measured
 from harness.training.evaluate import over_splits
 from harness.training.leaving import Weights
+from harness.training.members import StackData
 from harness.training.run import Run
 from harness.words.record import Provenance, Record, Status
 
@@ -88,16 +89,26 @@ def provenance(
 def _final_metrics(run: Run) -> dict[str, Tensor]:
     """Metrics of whole splits at the end, (M,); the test split only where judging.
 
-    They are those of the best weights where members stop early, else NaN for members that left.
+    NaN for members that left.
     """
     metrics = measured(run.stack.config["train"]["loss"], run.data.n_classes, at_end=True)
     names = ("train", "val", "test") if run.stack.trials[0].phase == "judge" else ("train", "val")
     splits = {name: run.data.splits[name] for name in names}
-    if run.stopping is not None:
-        best = Weights(run.stopping.params, run.stopping.buffers)
-        return over_splits(run.program, best, run.everyone, splits, metrics)
-    found = over_splits(run.program, Weights(run.params, run.buffers), run.data, splits, metrics)
-    return {name: run.placed(value, torch.nan) for name, value in found.items()}
+    weights, data, rows = final_weights(run)
+    found = over_splits(run.program, weights, data, splits, metrics)
+    nowhere = torch.full((len(run.stack.trials),), torch.nan, dtype=torch.float64, device=rows.device)
+    return {name: nowhere.index_put((rows,), value) for name, value in found.items()}
+
+
+def final_weights(run: Run) -> tuple[Weights, StackData, Tensor]:
+    """The weights (m, P) that count at the end, their data, and the places in the stack they are of (m,).
+
+    Those after the last step, of the members still there; where members stop early the best of all.
+    """
+    if run.stopping is None:
+        return Weights(run.params, run.buffers), run.data, run.rows
+    everyone = torch.arange(len(run.stack.trials), device=run.rows.device)
+    return Weights(run.stopping.params, run.stopping.buffers), run.everyone, everyone
 
 
 def _record(run: Run, i: int, own: _Measured, time_s: float) -> Record:

@@ -17,22 +17,30 @@ from harness.training.evaluate import over_splits
 from harness.training.finish import finish
 from harness.training.leaving import Weights, worth_gathering
 from harness.training.members import batch_size_of, stacked_orders
+from harness.training.predict import predict
 from harness.training.run import Run, plan_steps, start
 from harness.training.stack import Stack
 from harness.training.update import step_in_place
+from harness.words.predictions import Predictions
 from harness.words.record import Record
 
 Report = Callable[[float], None]
+Leave = Callable[[str, Predictions], None]  # hears a trial's id and its predictions
 
 DIVERGED_AT = 10.0  # times the initial training loss (method.md, section 8)
 
 
 def train(
-    stack: Stack, splits: Sequence[Splits], device: str = "cpu", report: Report = lambda share: None
+    stack: Stack,
+    splits: Sequence[Splits],
+    device: str = "cpu",
+    report: Report = lambda share: None,
+    leave: Leave | None = None,
 ) -> Iterator[Record]:
     """Train every trial of a stack, `splits[i]` being the data of trial i, and yield a record each.
 
-    `report` hears, at every evaluation, the share of the steps taken so far.
+    `report` hears, at every evaluation, the share of the steps taken so far; `leave`, if given, the
+    predictions of every trial that did not diverge.
 
     Runs single-threaded with denormals flushed, so that results don't depend on where it runs.
     A diverged member's numbers stay in its own slice of every tensor and never touch a neighbour's.
@@ -42,6 +50,9 @@ def train(
         run = start(stack, splits, torch.device(device))
         total, evaluations = plan_steps(stack.config, len(run.data.splits["train"]))
         advance(run, total, evaluations, report)
+        if leave is not None:
+            for trial, predictions in predict(run):
+                leave(trial, predictions)
         yield from finish(run, evaluations, started)
 
 

@@ -20,10 +20,9 @@ from harness.records.mirror import places, sync
 from harness.records.store import Store
 from harness.running.batch import Bench
 from harness.running.executors import Executor, WorkerProcesses
-from harness.running.job import Job, Report
+from harness.running.job import Answer, Job, Report
 from harness.running.observer import Silent
 from harness.running.run import run_study
-from harness.words.record import Record
 from tests.benchmarks import studies
 from tests.benchmarks.session import Bar, Result, Row, Session, module, run_fresh
 from tests.benchmarks.stacked import warm_up
@@ -69,7 +68,7 @@ class Watched:
         self._open, self._since = 0, 0.0
         self.open_s = 0.0
 
-    def submit(self, job: Job, report: Report) -> Future[list[Record]]:
+    def submit(self, job: Job, report: Report) -> Future[Answer]:
         """Pass the job on."""
         with self._lock:
             self._since = self._since if self._open else time.perf_counter()
@@ -82,7 +81,7 @@ class Watched:
         """Stop the executor."""
         self._inner.close()
 
-    def _closed(self, _: Future[list[Record]]) -> None:
+    def _closed(self, _: Future[Answer]) -> None:
         with self._lock:
             self._open -= 1
             if not self._open:

@@ -61,7 +61,9 @@ def numbers(records):
 def test_results_are_those_of_this_process(pool, job):
     shares = []
     future = pool().submit(job(), shares.append)
-    assert numbers(future.result(120)) == numbers(ThisProcess().submit(job(), lambda s: None).result())
+    assert numbers(future.result(120).records) == numbers(
+        ThisProcess().submit(job(), lambda s: None).result().records
+    )
     assert shares == sorted(shares)
     assert shares[-1] == 1.0
 
@@ -76,9 +78,9 @@ def test_a_worker_that_is_killed_is_replaced_and_its_job_runs_again(pool, job):
             killed.append(worker.pid)
             os.kill(worker.pid, signal.SIGKILL)
 
-    records = executor.submit(work, report).result(120)
+    records = executor.submit(work, report).result(120).records
     assert killed
-    assert numbers(records) == numbers(run_job(work))
+    assert numbers(records) == numbers(run_job(work).records)
     (worker,) = workers_alive()
     assert worker.pid not in killed
 
@@ -125,7 +127,7 @@ def test_an_error_of_the_program_makes_failed_records(job, cache_dir):
     broken = [
         t.model_copy(update={"config": {**t.config, "optimizer": {"name": "sgd"}}}) for t in work.stack.trials
     ]
-    records = run_job(work._replace(stack=Stack("x", tuple(broken))))
+    records = run_job(work._replace(stack=Stack("x", tuple(broken)))).records
     assert [r.status for r in records] == [Status.FAILED] * 2
     assert all(r.final == {} and r.curves == {} and "Error" in r.reason for r in records)
 
@@ -140,7 +142,7 @@ def test_a_worker_goes_on_after_an_error(pool, job, tmp_path):
     first, second = executor.submit(bad, lambda s: None), executor.submit(good, lambda s: None)
     wait([first, second], 120)
     assert isinstance(first.exception(), DataMissing)
-    assert [r.status for r in second.result()] == [Status.DONE] * 2
+    assert [r.status for r in second.result().records] == [Status.DONE] * 2
 
 
 @pytest.mark.slow

@@ -253,10 +253,10 @@ def test_a_failed_trial_stops_the_run_and_runs_again(design, bench, monkeypatch)
 
     real = module.train
 
-    def broken(stack, splits, device="cpu", report=lambda share: None):
+    def broken(stack, splits, device, report, leave):
         if stack.config["optimizer"]["name"] == "adam":
             raise ValueError("a bug of the program")
-        return real(stack, splits, device, report)
+        return real(stack, splits, device, report, leave)
 
     monkeypatch.setattr(module, "train", broken)
     b = bench()
