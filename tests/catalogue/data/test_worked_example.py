@@ -42,4 +42,4 @@ def test_one_step_gives_the_weights_and_errors_of_the_notes(tmp_path: Path) -> N
     errors = [float(curve["train/loss"][0]) for curve in run.curves]
     assert errors == pytest.approx([0.02397190, 0.02323634], abs=DIGIT)
     for name, weight in layout.unflatten(run.params[0]).items():
-        torch.testing.assert_close(weight, torch.tensor(AFTER[name]).double(), rtol=0, atol=DIGIT)
+        torch.testing.assert_close(weight, torch.tensor(AFTER[name], dtype=torch.float64), rtol=0, atol=DIGIT)
