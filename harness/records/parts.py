@@ -30,6 +30,7 @@ SCHEMA = pa.schema(
         ("steps", pa.list_(pa.int64())),
         ("curves", pa.map_(pa.string(), pa.list_(pa.float64()))),
         ("final", pa.map_(pa.string(), pa.float64())),
+        ("probes", pa.string()),  # JSON; null where nothing was probed
         ("n_parameters", pa.int64()),
         ("time_s", pa.float64()),
         ("device", pa.string()),
@@ -121,6 +122,7 @@ def _row(stored: Stored) -> dict[str, Any]:
         "reason": record.reason.encode("utf-8", "backslashreplace").decode(),  # file names may not be UTF-8
         "curves": list(record.curves.items()),
         "final": list(record.final.items()),
+        "probes": json.dumps(record.probes) if record.probes else None,
         "versions": json.dumps(provenance.versions),
         "execution": stored.execution,
         "written_at": stored.written_at,
@@ -135,6 +137,7 @@ def _stored(row: dict[str, Any]) -> Stored:
         reason=row["reason"],
         curves=dict(row["curves"]),
         final=dict(row["final"]),
+        probes=json.loads(row.get("probes") or "{}"),
         provenance=provenance,
     )
     return Stored(record, row["execution"], row["written_at"])

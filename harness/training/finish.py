@@ -122,6 +122,7 @@ def _record(run: Run, i: int, own: _Measured, time_s: float) -> Record:
         steps=own.steps,
         curves=own.curves,
         final=own.final,
+        probes=run.probed[i],
         n_parameters=run.params.shape[1],
         time_s=time_s,
         provenance=provenance(

@@ -121,7 +121,7 @@ def stacked(module: nn.Module, single: Single) -> tuple[Gradient, Outputs]:
         module.train()
         with torch.enable_grad():
             leaf = params.detach().requires_grad_()
-            with _quiet():
+            with quiet():
                 losses, buffers = stacked_loss(leaf, buffers, x, y)
             # A model's loss depends on its own row alone, so the sum's gradient holds each model's.
             (grads,) = torch.autograd.grad(losses.sum(), leaf)
@@ -129,7 +129,7 @@ def stacked(module: nn.Module, single: Single) -> tuple[Gradient, Outputs]:
 
     def outputs(params: Tensor, buffers: Buffers, x: Tensor) -> Tensor:
         module.eval()
-        with _quiet():
+        with quiet():
             result: Tensor = stacked_outputs(params, buffers, x)
         return result
 
@@ -137,7 +137,7 @@ def stacked(module: nn.Module, single: Single) -> tuple[Gradient, Outputs]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Without the warning of an operation that `vmap` takes member by member: slow, and still right."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="There is a performance drop", category=UserWarning)
@@ -158,20 +158,20 @@ def looped(module: nn.Module, single: Single) -> tuple[Gradient, Outputs]:
         params: Tensor, buffers: Buffers, x: Tensor, y: Tensor
     ) -> tuple[Tensor, tuple[Tensor, Buffers]]:
         module.train()
-        parts = [one(row, _member(buffers, i), x[i], y[i]) for i, row in enumerate(params)]
+        parts = [one(row, buffers_of(buffers, i), x[i], y[i]) for i, row in enumerate(params)]
         grads, losses, own = zip(*parts, strict=True)
         after = {name: torch.stack([b[name] for b in own]) for name in buffers}
         return torch.stack(grads), (torch.stack(losses), after)
 
     def outputs(params: Tensor, buffers: Buffers, x: Tensor) -> Tensor:
         module.eval()
-        parts = [single.outputs(row.clone(), _member(buffers, i), x[i]) for i, row in enumerate(params)]
+        parts = [single.outputs(row.clone(), buffers_of(buffers, i), x[i]) for i, row in enumerate(params)]
         return torch.stack(parts)
 
     return gradient, outputs
 
 
-def _member(buffers: Buffers, index: int) -> Buffers:
+def buffers_of(buffers: Buffers, index: int) -> Buffers:
     """Copies of one member's buffers: a module may write into them."""
     return {name: b[index].clone() for name, b in buffers.items()}
 

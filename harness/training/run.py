@@ -24,6 +24,8 @@ from harness.training.stack import Stack
 from harness.training.start import build_module, initial_state, noise_key
 from harness.words.config import RunConfig, TrainSection
 
+Probed = dict[str, dict[int, list[float]]]  # probe -> step -> values, as in a record
+
 PROBE = 4  # examples an own network is tried on
 
 
@@ -56,6 +58,7 @@ class Run:
     training: Tensor  # (M,) neither diverged nor stopped
     steps: list[int] = field(default_factory=list)
     curves: list[dict[str, Tensor]] = field(default_factory=list)  # one (M,) a metric, an evaluation each
+    probed: list[Probed] = field(default_factory=list)  # M
 
     def gather(self, keep: Tensor) -> None:
         """Go on with the members at `keep` (indices into m) alone."""
@@ -124,6 +127,7 @@ def start(stack: Stack, splits: Sequence[Splits], device: torch.device) -> Run:
         finite=yes,
         diverged=~yes,
         training=yes,
+        probed=[{} for _ in stack.trials],
     )
 
 

@@ -17,6 +17,7 @@ from harness.training.evaluate import over_splits
 from harness.training.finish import finish
 from harness.training.leaving import Weights, worth_gathering
 from harness.training.members import batch_size_of, stacked_orders
+from harness.training.probes import probe, probe_end, probe_plan
 from harness.training.predict import predict
 from harness.training.run import Run, plan_steps, start
 from harness.training.stack import Stack
@@ -50,6 +51,7 @@ def train(
         run = start(stack, splits, torch.device(device))
         total, evaluations = plan_steps(stack.config, len(run.data.splits["train"]))
         advance(run, total, evaluations, report)
+        probe_end(run, total)
         if leave is not None:
             for trial, predictions in predict(run):
                 leave(trial, predictions)
@@ -62,11 +64,13 @@ def advance(run: Run, total: int, evaluations: Sequence[int], report: Report) ->
     orders = stacked_orders(
         run.stack.trials, n_train, batch_size_of(run.stack.config, n_train), run.params.device
     )
-    due = set(evaluations)
+    due, probed = set(evaluations), probe_plan(run.stack.config, total)
     for step in range(total + 1):
         if step in due:
             measure(run, step)
-            report(step / total)
+            report(step / max(1, total))
+        if step in probed:
+            probe(run, step, probed[step])
         if step == total or (step in due and not _go_on(run)):
             return
         train_step(run, step, next(orders))

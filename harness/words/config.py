@@ -9,9 +9,18 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
 
 from harness.words.base import Word
+from harness.words.probes import Probes
 
 SECTIONS = ("data", "model", "optimizer", "schedule", "train")
 
@@ -77,7 +86,9 @@ class TrainSection(Word):
 
     batch_size: PositiveInt | Literal["full"] = 100
     epochs: PositiveInt | None = None
-    steps: PositiveInt | None = None
+    steps: NonNegativeInt | None = Field(
+        default=None, description="optimizer steps; 0 measures networks as they start"
+    )
     loss: str = "cross_entropy"
     dtype: Literal["float32", "float64"] = "float32"
     evaluations: PositiveInt | None = Field(
@@ -125,6 +136,9 @@ class RunConfig(Word):
     optimizer: OptimizerSection = OptimizerSection()
     schedule: ScheduleSection = ScheduleSection()
     train: TrainSection
+    probes: Probes | None = Field(
+        default=None, description="probe -> when it is measured; what outcomes ask for is added"
+    )
 
     def tree(self) -> dict[str, Any]:
         """The config as nested plain values, keys as written in a study."""

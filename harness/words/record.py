@@ -31,6 +31,8 @@ class Record(Word):
     `curves["val/accuracy"][i]` was measured after `steps[i]` optimizer steps. `train/*` curves are
     measured, in evaluation mode, on the first `n_val` training examples; `final["train/*"]` on all.
     After divergence curves hold NaN; a trial that stopped early ends with the evaluation at which it did.
+    `probes["gradient_norm"][step]` holds one number a hidden layer (`words.probes`), in the order of a
+    forward pass.
     """
 
     trial: str
@@ -46,6 +48,7 @@ class Record(Word):
     steps: list[int]
     curves: dict[str, list[float]]
     final: dict[str, float]
+    probes: dict[str, dict[int, list[float]]] = {}
     n_parameters: int
     time_s: float  # this trial's share of its stack's wall time
     provenance: Provenance
