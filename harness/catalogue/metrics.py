@@ -79,7 +79,7 @@ def r2_parts(outputs: Tensor, targets: Tensor) -> Tensor:
 
 
 def r2(mean: Tensor) -> Tensor:
-    """1 - mean squared error / variance of the targets, averaged over K targets; NaN where all are one value."""
+    """1 - mean squared error / variance of the targets, means over K targets; NaN where all are one value."""
     error, values, squares = mean[..., 0], *mean[..., 1:].chunk(2, -1)
     variance = (squares - values.square()).mean(-1)
     return torch.where(variance > 0, 1 - error / variance, torch.nan)

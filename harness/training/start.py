@@ -61,8 +61,8 @@ def _initial(trial: Trial, name: str, own: Tensor) -> Tensor:
     if own.ndim < 2:  # a bias, the scale of a normalisation, the slope of an activation
         return torch.full_like(own, model.get("init_bias", 0.0)) if name.endswith("bias") else own
     generator = torch.Generator().manual_seed(seed_for("init", *trial.seed_parts(), name))
-    drawn = INITS[model["init"]].draw(tuple(own.shape), generator, own.dtype)
-    return drawn * model.get("init_gain", 1.0)
+    gain: float = model.get("init_gain", 1.0)
+    return INITS[model["init"]].draw(tuple(own.shape), generator, own.dtype) * gain
 
 
 def initial_buffers(trial: Trial, module: nn.Module) -> Buffers:
