@@ -11,9 +11,10 @@ from harness.analysis.outcomes import Floats, outcome_value
 from harness.analysis.question import Question
 from harness.analysis.tuning_curve import expected_best
 from harness.words.design import Dimension, PointResult
-from harness.words.hypothesis import Faster
 from harness.words.outcome import Outcome
 from harness.words.record import Status
+
+TUNED_BY = ("final", "best", "area", "steps_to", "diverged", "success")  # outcomes that tuning runs have
 
 
 def budget_gain(question: Question, arm: str) -> float | None:
@@ -24,6 +25,8 @@ def budget_gain(question: Question, arm: str) -> float | None:
     Other designs: the last doubling of the best-of-k curve, from K/2 to K. Tuning records are scored on
     validation where the hypothesis asks for test; diverged runs count as the worst value.
     """
+    if question.outcome.function not in TUNED_BY:
+        return None
     choice, dimensions = question.evidence.choices.get(arm), question.evidence.design.arm(arm).tuned
     if choice is None or not dimensions:
         return None
@@ -69,7 +72,7 @@ def _scores(question: Question, arm: str) -> dict[int, float]:
         ]
         values = np.array([v.value for v in found])
         if len(values):
-            values = np.log(values) if isinstance(question.hypothesis, Faster) else values
+            values = np.log(values) if question.scale.kind == "ratio" else values
             scores[index] = sign * float(values.mean())
     return scores
 

@@ -16,7 +16,7 @@ MIN_RANK_PAIRS = 6  # below, no 95 % signed-rank interval exists: 2 / 2^n > 0.05
 
 
 class Interval(NamedTuple):
-    """An estimate with its 95 % interval and two-sided p value, on one scale."""
+    """An estimate with its interval (95 % unless said) and p value, two-sided against 0 unless said."""
 
     method: str
     n: int
@@ -24,10 +24,10 @@ class Interval(NamedTuple):
     low: float
     high: float
     standard_error: float
-    p_value: float
+    p_value: float  # NaN where nothing is tested
 
 
-def paired_t(differences: Floats, variance_ratio: float = 0.0) -> Interval:
+def paired_t(differences: Floats, variance_ratio: float = 0.0, confidence: float = CONFIDENCE) -> Interval:
     """The mean of (n,) differences with Student's t interval, n >= 2.
 
     `variance_ratio` > 0 is Nadeau and Bengio's n_test/n_train for repeated splits of one data set:
@@ -42,18 +42,18 @@ def paired_t(differences: Floats, variance_ratio: float = 0.0) -> Interval:
         spread = 0.0
     error = spread * math.sqrt(1 / n + variance_ratio)
     method = "paired t (Nadeau-Bengio)" if variance_ratio else "paired t"
-    return t_interval(method, n, mean, error)
+    return t_interval(method, n, mean, error, confidence)
 
 
-def t_interval(method: str, n: int, value: float, error: float) -> Interval:
+def t_interval(method: str, n: int, value: float, error: float, confidence: float = CONFIDENCE) -> Interval:
     """value +- t(n-1) standard errors."""
-    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)) * error
+    half = float(stats.t.ppf((1 + confidence) / 2, n - 1)) * error
     size = abs(value) / error if error > 0 else (np.inf if value else 0.0)
     p_value = float(2 * stats.t.sf(size, n - 1))
     return Interval(method, n, value, value - half, value + half, error, p_value)
 
 
-def hodges_lehmann(differences: Floats) -> Interval:
+def hodges_lehmann(differences: Floats, confidence: float = CONFIDENCE) -> Interval:
     """The median of the Walsh averages of (n,) differences, with the Wilcoxon signed-rank interval and p.
 
     The interval is [W_(k), W_(m+1-k)] of the m ordered averages, k from the exact null distribution of
@@ -63,9 +63,9 @@ def hodges_lehmann(differences: Floats) -> Interval:
     n = len(differences)
     rows, columns = np.triu_indices(n)
     averages = np.sort((differences[rows] + differences[columns]) / 2)
-    k = _rank_quantile(n, (1 - CONFIDENCE) / 2)
+    k = _rank_quantile(n, (1 - confidence) / 2)
     low, high = float(averages[k - 1]), float(averages[len(averages) - k])
-    error = (high - low) / (2 * float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)))
+    error = (high - low) / (2 * float(stats.t.ppf((1 + confidence) / 2, n - 1)))
     method = "Hodges-Lehmann (Wilcoxon signed-rank)"
     return Interval(method, n, float(np.median(averages)), low, high, error, signed_rank_p(differences))
 

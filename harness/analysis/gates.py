@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,10 +12,12 @@ from harness.analysis.gate_finding import GateFinding, not_applicable
 from harness.analysis.outcome_table import arm_values, finished, outcome_table, tuning_points
 from harness.analysis.question import Question
 from harness.words.design import Arm
+from harness.words.hypothesis import Dose, InteriorOptimum, Threshold
 from harness.words.record import Record, Status
 from harness.words.study import Require
 from harness.words.verdict import Gate
 
+OVER_LEVELS = (Dose, InteriorOptimum, Threshold)
 MOST_DIVERGED = 0.2
 CEILING = 0.99
 LAST_PART = 0.1  # of training, for G5
@@ -26,9 +28,13 @@ class _Entry(NamedTuple):
     check: Callable[[Question], GateFinding]
 
 
-def check_gates(question: Question) -> list[tuple[Gate, tuple[str, ...]]]:
-    """Every gate of a question, with the arms that fail it."""
-    found = [(name, entry.title, entry.check(question)) for name, entry in GATES.items()]
+def check_gates(question: Question, bearing: Collection[str]) -> list[tuple[Gate, tuple[str, ...]]]:
+    """Every gate of a question, with the arms that fail it. Those not `bearing` on its kind don't apply."""
+    aside = not_applicable(f"does not bear on a hypothesis of the kind {question.hypothesis.kind}")
+    found = [
+        (name, entry.title, entry.check(question) if name in bearing else aside)
+        for name, entry in GATES.items()
+    ]
     return [
         (Gate(name=name, title=title, passed=f.passed, detail=f.detail, remedy=f.remedy), f.arms)
         for name, title, f in found
@@ -65,9 +71,9 @@ def ceiling_or_floor(question: Question) -> GateFinding:
     accuracies = [v if question.outcome.metric.endswith("accuracy") else 1 - v for v in values]
     means = np.array([v.mean() for v in accuracies])
     errors = np.array([v.std(ddof=1) / np.sqrt(len(v)) for v in accuracies])
-    classes = question.evidence.design.data[question.reference].n_classes
+    classes = question.evidence.design.data[question.arms[0]].n_classes
     at_chance = classes is not None and bool(np.all(np.abs(means - 1 / classes) <= 2 * errors))
-    at_ceiling = means.min() > CEILING or 1 - means.min() < 2 * question.delta
+    at_ceiling = means.min() > CEILING or 1 - means.min() < 2 * question.margin
     found = f"mean accuracies {', '.join(f'{m:.3f}' for m in means)}"
     remedy = "choose a harder task" if at_ceiling else "train longer, or choose an easier task"
     return GateFinding.of(question.arms if at_ceiling or at_chance else (), found, found, remedy)
@@ -120,9 +126,15 @@ def _required(question: Question, require: Require) -> tuple[list[str], str]:
 
 
 def divergence(question: Question) -> GateFinding:
-    """G4: at most 20 % of an arm's judged runs diverged, unless divergence is the outcome."""
+    """G4: at most 20 % of an arm's judged runs diverged, unless divergence is the outcome.
+
+    Over the levels of a factor, with nothing tuned, divergence at a level is part of the answer.
+    """
     if question.outcome.function == "diverged":
         return not_applicable("divergence is the outcome")
+    tuned = any(question.evidence.design.arm(a).tuned for a in question.arms)
+    if isinstance(question.hypothesis, OVER_LEVELS) and not tuned:
+        return not_applicable("nothing is tuned: divergence at a level is part of the answer")
     rates = question.table.groupby("arm")["diverged"].mean()
     found = {a: float(rates.get(a, 0.0)) for a in question.arms}
     failing = [a for a, rate in found.items() if rate > MOST_DIVERGED]
@@ -145,7 +157,7 @@ def still_improving(question: Question) -> GateFinding:
     gains = {a: g for a, g in gains.items() if not np.isnan(g)}
     if not gains:
         return not_applicable(f"no curve of {name} with two evaluations")
-    failing = [a for a, gain in gains.items() if gain > question.delta]
+    failing = [a for a, gain in gains.items() if gain > question.margin]
     text = f"{name} over the last {LAST_PART:.0%} of training: " + ", ".join(
         f"{a} {gain:+.3g}" for a, gain in gains.items()
     )
@@ -193,7 +205,7 @@ def equal_budgets(question: Question) -> GateFinding:
     free |= {"data"} if any(p.startswith("data.") for p in swept) else set()
     if "data" in free:
         free |= {"steps"}
-    usual = {key: max(b[key] for b in budgets.values()) for key in budgets[question.reference]}
+    usual = {key: max(b[key] for b in budgets.values()) for key in budgets[question.arms[0]]}
     usual["replicates"] = design.study.judge.replicates
     unequal = {a: [k for k, v in b.items() if k not in free and v != usual[k]] for a, b in budgets.items()}
     failing = [a for a, keys in unequal.items() if keys]
@@ -239,11 +251,11 @@ def tuning_budget(question: Question) -> GateFinding:
     known = {a: g for a, g in gains.items() if g is not None}
     if not known:
         return not_applicable("nothing is tuned, or the best point has no neighbour on one side")
-    failing = [a for a, gain in known.items() if gain > question.delta / 2]
+    failing = [a for a, gain in known.items() if gain > question.margin / 2]
     text = "expected gain of twice the tuning budget: " + ", ".join(
         f"{a} {gain:.2g}" for a, gain in known.items()
     )
-    text += f" (at most {question.delta / 2:.2g})"
+    text += f" (at most {question.margin / 2:.2g})"
     return GateFinding.of(failing, text, text, "tune with twice the points")
 
 

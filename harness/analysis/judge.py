@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from harness.analysis.estimates import paired_t
+from harness.analysis.estimates import Interval, paired_t
 from harness.analysis.evidence import Evidence
 from harness.analysis.gates import check_gates
-from harness.analysis.kinds import Answered, answer_question, estimate
+from harness.analysis.kinds import KINDS, answer, ask
+from harness.analysis.kinds.base import Answered, Extra
 from harness.analysis.multiplicity import holm
 from harness.analysis.outcome_table import arm_values, outcome_table, tuning_points
-from harness.analysis.verdict_rule import Decision, decide
-from harness.analysis.wording import finding, headline, scope_text, statement
+from harness.analysis.outcomes import FUNCTIONS
+from harness.analysis.scale import Scale
+from harness.analysis.verdict_rule import Decision, conclude
+from harness.analysis.wording import headline, scope_text
 from harness.errors import BadInput
 from harness.words.hypothesis import Hypothesis
 from harness.words.outcome import Outcome
 from harness.words.record import Status
-from harness.words.verdict import ArmSummary, HypothesisVerdict, StudyVerdict
+from harness.words.verdict import ArmSummary, Estimate, HypothesisVerdict, StudyVerdict
 
 
 @dataclass(frozen=True)
@@ -58,63 +62,79 @@ def judge_study(evidence: Evidence) -> StudyVerdict:
 
 
 def _judge(evidence: Evidence, hypothesis: Hypothesis, index: int) -> _Judged:
-    answered = answer_question(evidence, hypothesis)
-    question = answered.question
-    gates = check_gates(question)
-    decision = decide(
-        answered.interval,
-        question.delta,
-        [gate for gate, _ in gates],
-        answered.robustness,
-        question.variance_ratio,
-    )
-    verdict = _hypothesis_verdict(answered, decision, index)
+    asked = ask(evidence, hypothesis)
+    kind, answered = KINDS[hypothesis.kind], answer(asked)
+    gates = check_gates(asked, kind.gates)
+    decision = conclude(answered.ruling, [gate for gate, _ in gates], answered.robust)
+    found = answered.interval and _estimate(answered.interval, asked.scale, answered.extra)
+    said = None if found is None else kind.finding(asked, found)
+    verdict = _hypothesis_verdict(answered, decision, index, found)
+    reason = decision.reason if said is None else f"{said}; {decision.reason}"
     return _Judged(
-        verdict.model_copy(update={"gates": [gate for gate, _ in gates]}),
-        headline(question, decision, verdict.estimate),
+        verdict.model_copy(
+            update={
+                "gates": [gate for gate, _ in gates],
+                "statement": hypothesis.name or kind.statement(asked),
+                "reason": f"{reason}.",
+            }
+        ),
+        headline(decision, said),
         {gate.name: arms for gate, arms in gates},
     )
 
 
-def _hypothesis_verdict(answered: Answered, decision: Decision, index: int) -> HypothesisVerdict:
-    question, scale = answered.question, answered.question.scale
-    found = answered.interval and estimate(answered.interval, scale, answered.extra)
-    without = answered.without_diverged and estimate(answered.without_diverged, scale, {})
-    hypothesis = question.hypothesis
-    reason = decision.reason if found is None else f"{finding(question, found)}; {decision.reason}"
+def _hypothesis_verdict(
+    answered: Answered, decision: Decision, index: int, found: Estimate | None
+) -> HypothesisVerdict:
+    asked, scale = answered.question, answered.question.scale
+    without = answered.without_diverged and _estimate(answered.without_diverged, scale, {})
     return HypothesisVerdict(
         index=index,
-        primary=hypothesis is question.evidence.design.study.primary,
-        kind=hypothesis.kind,
-        statement=hypothesis.name or statement(question),
+        primary=asked.hypothesis is asked.evidence.design.study.primary,
+        kind=asked.hypothesis.kind,
+        statement="",
         answer=decision.answer,
         grade=decision.grade,
         fragile=decision.fragile,
-        reason=f"{reason}.",
+        reason=decision.reason,
         estimate=found,
-        delta=question.delta,
-        shown_delta=scale.show(question.delta),
+        delta=asked.delta,
+        shown_delta=None if asked.delta is None else scale.show(asked.delta),
         gates=[],
         comparisons=answered.comparisons,
         without_diverged=without,
         needed_n=decision.needed_n,
         sensitivity=answered.sensitivity,
+        levels=answered.levels,
+    )
+
+
+def _estimate(interval: Interval, scale: Scale, extra: Extra) -> Estimate:
+    """The interval as the verdict's noun, shown on the readers' scale."""
+    low, high = scale.show_ends(interval.low, interval.high)
+    tested = None if math.isnan(interval.p_value) else interval.p_value
+    return Estimate(
+        **{**interval._asdict(), "p_value": tested},
+        shown_value=scale.show(interval.value),
+        shown_low=low,
+        shown_high=high,
+        unit=scale.unit,
+        extra=extra,
     )
 
 
 def _adjusted(verdicts: Sequence[HypothesisVerdict]) -> list[HypothesisVerdict]:
     """Holm over the secondary hypotheses that have a p value."""
-    tested = [v.index for v in verdicts if not v.primary and v.estimate is not None]
-    p_values = holm([e.p_value for v in verdicts if v.index in tested and (e := v.estimate) is not None])
-    by_index = dict(zip(tested, p_values.tolist(), strict=True))
+    secondary = ((v.index, v.estimate) for v in verdicts if not v.primary)
+    tested = {i: e.p_value for i, e in secondary if e is not None and e.p_value is not None}
+    by_index = dict(zip(tested, holm(list(tested.values())).tolist(), strict=True))
     return [v.model_copy(update={"p_adjusted": by_index.get(v.index)}) for v in verdicts]
 
 
 def _arm_summary(evidence: Evidence, arm: str, judged: Sequence[_Judged]) -> ArmSummary:
     trials = evidence.trials[(evidence.trials["arm"] == arm) & (evidence.trials["phase"] == "judge")]
-    outcomes = {
-        str(h.outcome): h.outcome for h in evidence.design.study.hypotheses if isinstance(h.outcome, Outcome)
-    }
+    measured = (h.outcome for h in evidence.design.study.hypotheses if h.outcome.function in FUNCTIONS)
+    outcomes = {str(o): o for o in measured}
     failing = {name for j in judged for name, arms in j.failing.items() if arm in arms}
     choice = evidence.choices.get(arm)
     return ArmSummary(

@@ -1,11 +1,15 @@
-"""Verdicts in plain sentences, numbers rounded to what the interval supports."""
+"""Verdicts in plain sentences, numbers rounded to what the interval supports.
+
+What a kind of hypothesis says stands with the kind; here is what they share.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 
-from harness.analysis.question import SPLIT_LABELS, Question, outcome_label
+from harness.analysis.question import Question
+from harness.analysis.scale import SPLIT_LABELS
 from harness.analysis.verdict_rule import Decision
 from harness.words.design import DataFacts
 from harness.words.metrics import split_metric
@@ -19,54 +23,20 @@ SCOPES = {
 }
 
 
-def statement(question: Question) -> str:
-    """The hypothesis in words."""
-    a, b, kind = question.subject, question.reference, question.hypothesis.kind
-    delta = delta_text(question)
-    if kind == "faster":
-        return f"{a} reaches {target_text(question)} in at least {delta} fewer steps than {b}"
-    label = outcome_label(question.outcome)
-    if kind == "best_of" and getattr(question.hypothesis, "a", None) is None:
-        return f"one arm has the best {label} of {len(question.arms)}, by at least {delta}"
-    if kind == "best_of":
-        return f"{a} has the best {label} of {len(question.arms)} arms, by at least {delta}"
-    return f"{a} has a better {label} than {b} by at least {delta}"
-
-
-def finding(question: Question, estimate: Estimate) -> str:
-    """The effect, its interval and what was asked, without the answer."""
-    if question.hypothesis.kind == "faster":
-        return _speed_finding(question, estimate)
-    better = estimate.value >= 0
-    low, value, high = rounded(estimate.shown_low, estimate.shown_value, estimate.shown_high)
-    size, gain = value.removeprefix("-") + _unit(question), "" if better else " for the gain"
-    return (
-        f"{question.subject}'s {outcome_label(question.outcome)} is {'better' if better else 'worse'} than "
-        f"{question.reference}'s by {size}, 95 % interval{gain} {low} to {high}, "
-        f"at least {delta_text(question)} asked"
-    )
-
-
-def _speed_finding(question: Question, estimate: Estimate) -> str:
-    a, b, goal = question.subject, question.reference, target_text(question)
-    asked = f"at least {delta_text(question)} fewer asked"
-    if estimate.value < 0:
-        inverse = (1 / estimate.shown_high, 1 / estimate.shown_value, 1 / estimate.shown_low)
-        low, value, high = rounded(*inverse)
-        return f"{a} takes {value}x the steps of {b} to reach {goal}, 95 % interval {low} to {high}, {asked}"
-    low, value, high = rounded(estimate.shown_low, estimate.shown_value, estimate.shown_high)
-    asked = asked.replace(" fewer", "")
-    return f"{a} reaches {goal} in {value}x fewer steps than {b}, 95 % interval {low} to {high}, {asked}"
-
-
-def headline(question: Question, decision: Decision, estimate: Estimate | None) -> str:
-    """The verdict in one sentence: answer, grade, effect, interval, reason."""
+def headline(decision: Decision, finding: str | None) -> str:
+    """The verdict in one sentence: answer, grade, what was found, and why unless it is supported."""
     grade = ", ".join(g for g in (decision.grade, "fragile" if decision.fragile else "") if g)
     answer = f"{decision.answer.value} ({grade})" if grade else decision.answer.value
-    if estimate is None:
+    if finding is None:
         return f"{answer}: {decision.reason}."
-    text = f"{answer}: {finding(question, estimate)}"
+    text = f"{answer}: {finding}"
     return text + ("." if decision.answer is Answer.SUPPORTED else f"; {decision.reason}.")
+
+
+def interval_text(found: Estimate) -> tuple[str, str]:
+    """The shown value, and "95 % interval 1.2 to 3.4", rounded together."""
+    low, value, high = rounded(found.shown_low, found.shown_value, found.shown_high)
+    return value, f"95 % interval {low} to {high}"
 
 
 def target_text(question: Question) -> str:
@@ -77,10 +47,22 @@ def target_text(question: Question) -> str:
 
 def delta_text(question: Question) -> str:
     """The smallest effect that matters, as readers see it."""
-    shown = f"{question.scale.show(question.delta):.3g}"
+    return amount(question, question.margin)
+
+
+def amount(question: Question, value: float) -> str:
+    """A value on the estimate's scale, as readers see it, with its unit."""
+    shown = f"{question.scale.show(value):.3g}"
     if question.scale.kind == "ratio":
         return f"{shown}x"
-    return f"{shown} percentage point" if shown == "1" and _is_points(question) else shown + _unit(question)
+    return f"{shown} percentage point" if shown == "1" and _is_points(question) else shown + unit(question)
+
+
+def unit(question: Question) -> str:
+    """What follows a shown number: " percentage points", " %", " steps", or nothing."""
+    if question.scale.kind == "relative":
+        return " %"
+    return f" {question.scale.unit}" if _is_points(question) or question.scale.unit == "steps" else ""
 
 
 def scope_text(data: Mapping[str, DataFacts]) -> str:
@@ -98,9 +80,3 @@ def rounded(low: float, value: float, high: float) -> tuple[str, str, str]:
 
 def _is_points(question: Question) -> bool:
     return question.scale.kind == "points"
-
-
-def _unit(question: Question) -> str:
-    if question.scale.kind == "relative":
-        return " %"
-    return f" {question.scale.unit}" if _is_points(question) or question.scale.unit == "steps" else ""

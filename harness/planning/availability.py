@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.words.form_errors import Problem
-from harness.words.hypothesis import AVAILABLE_KINDS
 from harness.words.outcome import AVAILABLE_OUTCOMES, Outcome
 from harness.words.study import Study
 from harness.words.yaml_tree import Location
@@ -15,7 +14,7 @@ def unavailable(study: Study) -> list[Problem]:
     """Every part of the study that is well formed and not available yet."""
     if study.kind == "search":
         return [Problem(("kind",), "a search is not available yet; available: comparison")]
-    return [*_kinds(study), *_outcomes(study)]
+    return list(_outcomes(study))
 
 
 def outcomes_of(study: Study) -> Iterator[tuple[Location, Outcome]]:
@@ -30,15 +29,6 @@ def outcomes_of(study: Study) -> Iterator[tuple[Location, Outcome]]:
             yield ("require", name, "outcome", *((index,) if pair else ())), outcome
     if study.tune.select is not None:
         yield ("tune", "select"), study.tune.select
-
-
-def _kinds(study: Study) -> Iterator[Problem]:
-    for index, hypothesis in enumerate(study.hypotheses):
-        if hypothesis.kind not in AVAILABLE_KINDS:
-            message = (
-                f"the kind {hypothesis.kind!r} is not available yet; available: {', '.join(AVAILABLE_KINDS)}"
-            )
-            yield Problem(("hypotheses", index, "kind"), message)
 
 
 def _outcomes(study: Study) -> Iterator[Problem]:

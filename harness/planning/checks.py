@@ -8,102 +8,38 @@ from typing import Any
 from harness.catalogue.metrics import measured
 from harness.errors import BadInput, unknown
 from harness.planning.availability import outcomes_of, unavailable
+from harness.planning.hypothesis_checks import WITHOUT_METRIC, hypothesis_problems
 from harness.planning.power import ALPHA, smallest_sign_flip_p
 from harness.words.design import Design
 from harness.words.form_errors import Problem, shown
-from harness.words.hypothesis import AVAILABLE_KINDS, BestOf, Faster, Hypothesis, Superiority
+from harness.words.hypothesis import BestOf
 from harness.words.metrics import split_metric
-from harness.words.outcome import AVAILABLE_OUTCOMES, Delta, Outcome
+from harness.words.outcome import AVAILABLE_OUTCOMES, Outcome
 from harness.words.study import Study
-from harness.words.yaml_tree import Location
 
 MIN_REPLICATES = 8
 CURVE_OUTCOMES = ("best", "steps_to", "area")
-WITHOUT_METRIC = ("diverged",)
 MIN_EVALUATIONS = 3  # a running median of three
 
 
 def meaning_problems(study: Study, design: Design) -> list[Problem]:
     """Everything that is wrong with what the study means, given its arms.
 
-    Parts that are not available yet are passed over: `availability` speaks of them.
+    Outcomes that are not available yet are passed over: `availability` speaks of them.
     """
     problems = [*_outcome_problems(study, design), *_selection(study), *_targets(study, design)]
     for index, hypothesis in enumerate(study.hypotheses):
-        if hypothesis.kind in AVAILABLE_KINDS:
-            problems.extend(_hypothesis_problems(design, index, hypothesis))
+        problems.extend(hypothesis_problems(design, index, hypothesis))
     problems.extend(_required(study, design))
     problems.extend(_replicates(study))
     silenced = {p.location for p in unavailable(study)}
     return [p for p in problems if p.location not in silenced]
 
 
-def _hypothesis_problems(design: Design, index: int, hypothesis: Hypothesis) -> Iterator[Problem]:
-    place: Location = ("hypotheses", index)
-    if isinstance(hypothesis, (Superiority, Faster)):
-        yield from _pair(design, place, hypothesis)
-    if isinstance(hypothesis, BestOf):
-        yield from _best_of(design, place, hypothesis)
-    if isinstance(hypothesis, (Superiority, Faster, BestOf)):
-        yield from _delta(place, hypothesis, hypothesis.delta)
-
-
-def _pair(design: Design, place: Location, hypothesis: Superiority | Faster) -> Iterator[Problem]:
-    found = []
-    for name, side in (("a", hypothesis.a), ("b", hypothesis.b)):
-        if isinstance(side, dict) and "ensemble" in side:
-            return
-        try:
-            found.append(design.select_arm(side, hypothesis.at).label)
-        except BadInput as error:
-            yield Problem((*place, name), str(error))
-    if len(found) == 2 and found[0] == found[1]:
-        yield Problem((*place, "b"), f"compares the arm {found[0]!r} with itself; name two arms")
-    if isinstance(hypothesis, Faster) and hypothesis.outcome.function != "steps_to":
-        message = (
-            f"found {str(hypothesis.outcome)!r}; `faster` compares steps, such as {{steps_to: val/accuracy}}"
-        )
-        yield Problem((*place, "outcome"), message)
-
-
-def _best_of(design: Design, place: Location, hypothesis: BestOf) -> Iterator[Problem]:
-    try:
-        among = design.select_arms({}, hypothesis.at)
-        if hypothesis.a is not None:
-            design.select_arm(hypothesis.a, hypothesis.at)
-    except BadInput as error:
-        yield Problem((*place, "a" if hypothesis.a is not None else "at"), str(error))
-        return
-    if len(among) < 2:
-        yield Problem(place, f"the best of {len(among)} arm is no question; it needs at least 2 arms")
-
-
-def _delta(
-    place: Location, hypothesis: Superiority | Faster | BestOf, delta: Delta | None
-) -> Iterator[Problem]:
-    where = (*place, "delta")
-    outcome = hypothesis.outcome
-    if delta is None:
-        if not outcome.metric and outcome.function in WITHOUT_METRIC:
-            yield Problem(
-                where, f"missing; {outcome} has no smallest effect of its own: give a share such as 0.1"
-            )
-        return
-    steps = outcome.function == "steps_to"
-    if steps and not delta.relative and delta.value <= 1:
-        yield Problem(
-            where, f"found {delta}; steps are compared by their ratio: allowed above 1, such as 1.25"
-        )
-    bounded = outcome.function in ("success", "diverged") or outcome.metric.endswith(("/accuracy", "/error"))
-    if not steps and bounded and not delta.relative and delta.value >= 1:
-        message = f"found {delta}; no difference of {outcome} can reach 1: allowed below 1, such as 0.01"
-        yield Problem(where, message)
-
-
 def _outcome_problems(study: Study, design: Design) -> Iterator[Problem]:
     for place, outcome in outcomes_of(study):
-        if outcome.function not in AVAILABLE_OUTCOMES:
-            continue
+        if outcome.function not in AVAILABLE_OUTCOMES or outcome.function == "exact":
+            continue  # an exact quantity has a name of its own, checked with the identity
         message = _metric_message(outcome, design) or _option_message(outcome)
         if message:
             yield Problem(place, message)

@@ -14,12 +14,23 @@ from scipy.optimize import brentq
 from scipy.stats import nct, t
 
 from harness.words.design import Design
-from harness.words.hypothesis import BestOf, Faster, Hypothesis, Superiority
+from harness.words.hypothesis import (
+    AtLeast,
+    BestOf,
+    Equivalence,
+    Faster,
+    Hypothesis,
+    InteriorOptimum,
+    NonInferiority,
+    Superiority,
+)
 from harness.words.metrics import METRICS
 
 ALPHA = 0.05
 POWER = 0.9
 ASSUMED_ACCURACY = 0.9
+# Kinds whose estimate is the mean of one paired difference: a sigma of such differences is theirs.
+OF_PAIRS = (Superiority, Faster, Equivalence, NonInferiority, AtLeast, BestOf, InteriorOptimum)
 
 
 class Detectable(NamedTuple):
@@ -56,22 +67,6 @@ def smallest_effect(n: int, power: float = POWER, alpha: float = ALPHA) -> float
     return float(brentq(lambda d_z: paired_t_power(d_z, n, alpha) - power, 0, high, xtol=1e-10))
 
 
-def replicates_needed(
-    d_z: float, power: float = POWER, alpha: float = ALPHA, most: int = 100_000
-) -> int | None:
-    """The fewest pairs that detect d_z > 0 with the given power; None where even `most` don't."""
-    low, high = 2, 2
-    while paired_t_power(d_z, high, alpha) < power:
-        low, high = high, high * 2
-        if high > most:
-            return None
-    while low < high:
-        middle = (low + high) // 2
-        enough = paired_t_power(d_z, middle, alpha) >= power
-        low, high = (low, middle) if enough else (middle + 1, high)
-    return high
-
-
 def smallest_sign_flip_p(n: int, two_sided: bool = False, tests: int = 1) -> float:
     """The smallest p-value n pairs can give a sign-flip test: 2^-n, doubled if two-sided, times Bonferroni.
 
@@ -97,9 +92,7 @@ def detectable(design: Design, sigmas: Mapping[str, float] | None = None) -> lis
     noise, and any other outcome is expressed in units of sigma.
     """
     known = sigmas or {}
-    found = (
-        (i, h) for i, h in enumerate(design.study.hypotheses) if isinstance(h, Faster | Superiority | BestOf)
-    )
+    found = ((i, h) for i, h in enumerate(design.study.hypotheses) if isinstance(h, OF_PAIRS))
     return [_detectable(design, index, hypothesis, known) for index, hypothesis in found]
 
 

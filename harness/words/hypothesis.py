@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, PositiveFloat, model_validator
 
 from harness.words.base import Word
 from harness.words.outcome import Delta, Outcome
 
-# What a run can already decide; the rest of the schema parses, and planning says that it isn't there yet.
-AVAILABLE_KINDS = ("superiority", "faster", "best_of")
-
-
 Selector = dict[str, Any]  # factor -> level
 Side = str | dict[str, Any]  # an arm's label, a selector, or an ensemble of an arm's members
+Certificate = Literal["linear_separability"]
+Closed = Literal[
+    "closed_form_regression",
+    "cross_entropy_indices",
+    "depthwise_separable_cost",
+    "linear_collapse",
+    "quadratic_stability",
+]
+CLOSED_FORMS: tuple[str, ...] = get_args(Closed)  # what an outcome `{exact: NAME}` may name
 
 
 class _Hypothesis(Word):
@@ -58,7 +63,7 @@ class NonInferiority(_Pair):
 
 
 class AtLeast(_Pair):
-    """a is better than b by at least x."""
+    """a is better than b by at least x, in the outcome's units."""
 
     kind: Literal["at_least"]
     x: float
@@ -75,27 +80,27 @@ class BestOf(_Hypothesis):
 
 
 class Dose(_Hypothesis):
-    """The outcome rises or falls with the level of one factor."""
+    """The outcome rises or falls with the level of one factor; delta is the least change from end to end."""
 
     kind: Literal["dose"]
     outcome: Outcome
-    over: str | None = None
+    over: str | None = Field(default=None, description="default: the only factor whose levels are numbers")
     direction: Literal["increasing", "decreasing"] = "increasing"
     delta: Delta | None = None
 
 
 class InteriorOptimum(_Hypothesis):
-    """The best level lies inside the range, better than both ends."""
+    """The best level lies inside the range, better than both ends by at least delta."""
 
     kind: Literal["interior_optimum"]
     outcome: Outcome
-    over: str | None = None
+    over: str | None = Field(default=None, description="default: the only factor whose levels are numbers")
     direction: Literal["higher", "lower"] | None = None
     delta: Delta | None = None
 
 
 class Interaction(_Hypothesis):
-    """The difference a - b changes over the levels of another factor."""
+    """a's advantage over b grows (or shrinks) over the levels of another factor, by delta from end to end."""
 
     kind: Literal["interaction"]
     a: Side
@@ -107,7 +112,7 @@ class Interaction(_Hypothesis):
 
 
 class Mechanism(_Hypothesis):
-    """A probe stays above or below a threshold fixed beforehand."""
+    """An outcome lies above or below a threshold fixed beforehand, in every arm selected."""
 
     kind: Literal["mechanism"]
     arm: Selector
@@ -128,7 +133,7 @@ class Impossibility(_Hypothesis):
     kind: Literal["impossibility"]
     arm: Selector
     outcome: Outcome
-    certificate: str
+    certificate: Certificate
 
 
 class Identity(_Hypothesis):
@@ -140,11 +145,19 @@ class Identity(_Hypothesis):
 
 
 class Threshold(_Hypothesis):
-    """From which multiple of the tuned value on runs diverge."""
+    """There is a critical level where half the runs diverge (or succeed); it lies above or below a bound."""
 
     kind: Literal["threshold"]
     outcome: Outcome
     over: str
+    above: PositiveFloat | None = Field(default=None, description="claims a critical level above this one")
+    below: PositiveFloat | None = Field(default=None, description="claims a critical level below this one")
+
+    @model_validator(mode="after")
+    def _not_both(self) -> Threshold:
+        if self.above is not None and self.below is not None:
+            raise ValueError("give above or below, or neither, not both")
+        return self
 
 
 Hypothesis = Annotated[

@@ -20,16 +20,17 @@ class Answer(StrEnum):
 class Estimate(Word):
     """An estimand's value with its 95 % interval, oriented so that above 0 favours the claim.
 
-    `shown_*` is the same on the scale people read (a ratio for `faster`, points for accuracy).
+    `shown_*` is the same on the scale people read (a ratio for `faster`, points for accuracy, the
+    outcome itself for `mechanism`), low to high. Rates and errors that claim to be 0 are as they are.
     """
 
     method: str  # "paired t", "paired t (Nadeau-Bengio)", ...
-    n: int  # pairs
+    n: int  # pairs, or replicates
     value: float
     low: float
     high: float
     standard_error: float
-    p_value: float  # two-sided, of the primary test
+    p_value: float | None  # of the primary test; None where nothing is tested (a certificate)
     shown_value: float
     shown_low: float
     shown_high: float
@@ -55,7 +56,7 @@ class HypothesisVerdict(Word):
     kind: str
     statement: str  # the hypothesis in words
     answer: Answer
-    grade: str  # clear | likely | reversed | negligible | too small | ""
+    grade: str  # clear, likely, reversed, negligible, too small, different, certified, ... or ""
     fragile: bool  # the robustness test would decide otherwise
     reason: str  # one sentence
     estimate: Estimate | None
@@ -67,6 +68,7 @@ class HypothesisVerdict(Word):
     p_adjusted: float | None = None  # Holm over the secondary hypotheses
     needed_n: int | None = None  # replicates after which an inconclusive result could be decided
     sensitivity: list[dict[str, float]] = []  # faster: target -> ratio and its interval
+    levels: list[dict[str, Any]] = []  # kinds over a factor: level, value, n, mean, low, high
 
 
 class ArmSummary(Word):

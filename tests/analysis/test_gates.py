@@ -6,7 +6,8 @@ import pytest
 
 from harness.analysis.gates import GATES, check_gates
 from harness.analysis.judge import judge_study
-from harness.analysis.question import question
+from harness.analysis.kinds import ask
+from harness.analysis.kinds.base import EVERY_GATE
 from harness.words.study import Require
 from harness.words.verdict import Answer
 from tests.simulated import simulated_evidence
@@ -23,13 +24,13 @@ def evidence():
 
 
 def check(evidence, name, hypothesis=0, **changes):
-    asked = question(evidence, evidence.design.study.hypotheses[hypothesis])
+    asked = ask(evidence, evidence.design.study.hypotheses[hypothesis])
     return GATES[name].check(replace(asked, **changes))
 
 
 def with_values(evidence, **means):
     """The question's table with scores 0.001 above and below each arm's mean, in turn."""
-    asked = question(evidence, evidence.design.study.hypotheses[0])
+    asked = ask(evidence, evidence.design.study.hypotheses[0])
     return asked.table.assign(
         value=asked.table["arm"].map(means) + 0.001 * (-1.0) ** asked.table["replicate"]
     )
@@ -47,7 +48,7 @@ def with_choice(evidence, arm, **changes):
 
 def test_an_orderly_study_passes_every_gate(evidence):
     for hypothesis in evidence.design.study.hypotheses:
-        gates = [gate for gate, _ in check_gates(question(evidence, hypothesis))]
+        gates = [gate for gate, _ in check_gates(ask(evidence, hypothesis), EVERY_GATE)]
         assert [g.name for g in gates] == [f"G{i}" for i in range(1, 10)]
         assert not [g for g in gates if g.passed is False]
         assert {g.name for g in gates if g.passed is None} <= {"G3", "G5", "G6", "G9"}
@@ -77,7 +78,7 @@ def test_g2_ceiling_and_floor(evidence, adam, momentum, passed):
 
 
 def test_g2_of_steps_to_a_target_out_of_reach(evidence):
-    table = question(evidence, evidence.design.study.hypotheses[1]).table
+    table = ask(evidence, evidence.design.study.hypotheses[1]).table
     assert check(evidence, "G2", 1).passed
     assert check(evidence, "G2", 1, table=table.assign(value=40.0)).passed is False
     assert check(evidence, "G2", 1, table=table.assign(censored=True)).passed is False

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from harness.analysis.judge import judge_study
-from harness.analysis.question import question
+from harness.analysis.kinds import ask
 from harness.errors import BadInput
 from harness.words.design import DataFacts
 from harness.words.record import Status
@@ -147,13 +147,13 @@ def test_targets_come_from_freezing_else_the_study_else_tuning():
     evidence = simulated_evidence(replicates=2)
     hypothesis = evidence.design.study.primary
     frozen = evidence.frozen.targets["val/accuracy"]
-    assert question(evidence, hypothesis).target == frozen
+    assert ask(evidence, hypothesis).target == frozen
     thawed = replace(evidence, frozen=None)
-    assert question(thawed, hypothesis).target == pytest.approx(frozen)  # the same rule, from the records
+    assert ask(thawed, hypothesis).target == pytest.approx(frozen)  # the same rule, from the records
     given = evidence.design.study.target.model_copy(update={"value": 0.4})
     study = evidence.design.study.model_copy(update={"target": given})
     design = evidence.design.model_copy(update={"study": study})
-    assert question(replace(thawed, design=design), hypothesis).target == 0.4
+    assert ask(replace(thawed, design=design), hypothesis).target == 0.4
 
 
 def test_small_errors_get_a_smaller_default_delta():
@@ -162,7 +162,7 @@ def test_small_errors_get_a_smaller_default_delta():
         i: r.model_copy(update={"final": {k: 1 - 0.02 * np.exp(-v) for k, v in r.final.items()}})
         for i, r in evidence.records.items()
     }
-    asked = question(replace(evidence, records=good), evidence.design.study.hypotheses[0])
+    asked = ask(replace(evidence, records=good), evidence.design.study.hypotheses[0])
     assert asked.delta == 0.003
 
 
@@ -172,14 +172,11 @@ SLOWER = {"kind": "faster", "a": "adam", "b": "sgd", "outcome": {"steps_to": "va
 @pytest.mark.parametrize(
     ("hypotheses", "message"),
     [
-        (
-            [{"kind": "dose", "outcome": "test/accuracy"}],
-            "'dose' is not available yet; available: superiority",
-        ),
+        ([{"kind": "dose", "outcome": "test/accuracy"}], "give `over`: the factors whose levels are numbers"),
         ([], "no hypotheses"),
         ([SLOWER], "ratio of steps above 1"),
         ([{**SLOWER, "outcome": "val/accuracy"}], "compares steps_to"),
-        ([superiority(a="adam", b="adam")], "compares different arms"),
+        ([superiority(a="adam", b="adam")], "compares the arm 'adam' with itself"),
         ([superiority(a="lion")], "no arm; the study's arms: sgd, momentum, adam"),
         ([superiority(outcome="diverged")], "give delta"),
     ],

@@ -44,5 +44,3 @@ def test_ambiguous_and_missing_list_the_arms(design):
         design.select_arm("relu, 3", {"model.depth": 1})
     with pytest.raises(UnknownName, match=r"model\.depth"):
         design.select_arm("relu", {"model.dept": 3})
-    with pytest.raises(BadInput, match="ensemble"):
-        design.select_arm({"ensemble": "mean", "members": 5})

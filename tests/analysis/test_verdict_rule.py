@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.analysis.estimates import Interval, paired_t
-from harness.analysis.verdict_rule import Robustness, decide, needed_replicates
+from harness.analysis.verdict_rule import Robustness, conclude, decide, needed_replicates
 from harness.words.verdict import Answer, Gate
 
 DELTA = 1.0
@@ -52,7 +52,7 @@ def test_a_failed_gate_forces_inconclusive_and_is_named():
 
 
 def test_without_pairs_nothing_is_decided():
-    assert decide(None, DELTA).answer is Answer.INCONCLUSIVE
+    assert conclude(None).answer is Answer.INCONCLUSIVE
 
 
 @pytest.mark.parametrize(
@@ -78,9 +78,10 @@ def test_needed_replicates_decide_at_the_same_estimate_and_spread(value, n, rati
     found = paired_t(data, ratio)
     if decide(found, DELTA).answer is not Answer.INCONCLUSIVE:
         return
-    needed = needed_replicates(found, DELTA, ratio)
     spread = float(np.std(data, ddof=1))
     room = found.value if found.value >= DELTA else DELTA - found.value
+    needed = needed_replicates(found, room, ratio)
+    assert needed == decide(found, DELTA, variance_ratio=ratio).needed_n
     if needed is None:  # even the normal half width at 10,000 is too wide
         assert 1.96 * spread * math.sqrt(1e-4 + ratio) > 0.99 * room
     else:

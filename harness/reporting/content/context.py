@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from harness.analysis.evidence import Evidence
-from harness.analysis.question import outcome_label
+from harness.analysis.scale import outcome_label
 from harness.errors import HarnessError
 from harness.reporting.document import Figure
 from harness.reporting.figures import FIGURES

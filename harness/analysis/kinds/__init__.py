@@ -1,0 +1,45 @@
+"""The kinds of hypothesis. One new kind: one file here, one line in the table."""
+
+from __future__ import annotations
+
+from harness.analysis.evidence import Evidence
+from harness.analysis.kinds.base import Answered, Kind
+from harness.analysis.kinds.best_of import BEST_OF
+from harness.analysis.kinds.bounds import AT_LEAST, NON_INFERIORITY
+from harness.analysis.kinds.equivalence import EQUIVALENCE
+from harness.analysis.kinds.faster import FASTER
+from harness.analysis.kinds.identity import IDENTITY
+from harness.analysis.kinds.impossibility import IMPOSSIBILITY
+from harness.analysis.kinds.interior_optimum import INTERIOR_OPTIMUM
+from harness.analysis.kinds.mechanism import MECHANISM
+from harness.analysis.kinds.pair import SUPERIORITY
+from harness.analysis.kinds.threshold import THRESHOLD
+from harness.analysis.kinds.trend import DOSE, INTERACTION
+from harness.analysis.question import Question, question
+from harness.words.hypothesis import Hypothesis
+
+KINDS: dict[str, Kind] = {
+    "superiority": SUPERIORITY,
+    "faster": FASTER,
+    "equivalence": EQUIVALENCE,
+    "non_inferiority": NON_INFERIORITY,
+    "at_least": AT_LEAST,
+    "best_of": BEST_OF,
+    "dose": DOSE,
+    "interior_optimum": INTERIOR_OPTIMUM,
+    "interaction": INTERACTION,
+    "mechanism": MECHANISM,
+    "impossibility": IMPOSSIBILITY,
+    "identity": IDENTITY,
+    "threshold": THRESHOLD,
+}
+
+
+def ask(evidence: Evidence, hypothesis: Hypothesis) -> Question:
+    """The hypothesis as a question of the evidence. Raises BadInput where it names nothing there is."""
+    return KINDS[hypothesis.kind].weigh(question(evidence, hypothesis))
+
+
+def answer(asked: Question) -> Answered:
+    """The numbers of a question, and what its kind's rule makes of them."""
+    return KINDS[asked.hypothesis.kind].answer(asked)

@@ -1,0 +1,34 @@
+"""Claims that hold only if every one of their parts does: the intersection-union rule."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from harness.analysis.estimates import Interval
+from harness.analysis.verdict_rule import Ruling
+from harness.words.verdict import Answer
+
+
+class Part(NamedTuple):
+    """One of the things that must hold."""
+
+    label: str
+    interval: Interval
+    ruling: Ruling
+    robust: Answer | None
+
+
+def deciding(parts: Sequence[Part]) -> Part:
+    """The part that decides for all: a refuted one, else an open one, else the one with the least effect.
+
+    A claim of several parts is supported where all are and refuted where one is, each at the full
+    level; its p value is the largest of theirs. Source: Berger 1982, intersection-union tests.
+    """
+    order = {Answer.REFUTED: 0, Answer.INCONCLUSIVE: 1, Answer.SUPPORTED: 2}
+    least = min(parts, key=lambda p: (order[p.ruling.answer], p.interval.value))
+    robust = [p.robust for p in parts if p.robust is not None]
+    return least._replace(
+        interval=least.interval._replace(p_value=max(p.interval.p_value for p in parts)),
+        robust=min(robust, key=lambda a: order[a], default=None),
+    )

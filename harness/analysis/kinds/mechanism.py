@@ -1,0 +1,106 @@
+"""Mechanism: an outcome of every arm selected lies above, or below, a threshold fixed beforehand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from harness.analysis.estimates import paired_t
+from harness.analysis.kinds.base import (
+    WITHOUT_DELTA,
+    Answered,
+    Kind,
+    bound_by_flips,
+    described,
+    without_diverged,
+)
+from harness.analysis.kinds.joint import Part, deciding
+from harness.analysis.outcome_table import arm_values
+from harness.analysis.question import Question
+from harness.analysis.scale import Scale, is_share, outcome_label
+from harness.analysis.verdict_rule import bound_rule
+from harness.analysis.wording import interval_text
+from harness.words.hypothesis import Mechanism
+from harness.words.verdict import Estimate
+
+
+def weigh(asked: Question) -> Question:
+    """The estimate is how far the outcome lies on the claim's side; shown is the outcome itself."""
+    bound, sign = _bound(asked)
+    if is_share(asked.outcome):
+        return replace(asked, scale=Scale("points", "%", offset=bound, sign=sign))
+    return replace(asked, scale=Scale("plain", "", offset=bound, sign=sign))
+
+
+def mechanism(asked: Question) -> Answered:
+    """The t interval of an arm's mean against the threshold; with several arms, all must hold."""
+    bound, sign = _bound(asked)
+    parts, kept = [], {}
+    for arm in asked.columns:
+        values = sign * (arm_values(asked.table, arm) - bound)
+        if len(values) < 2:
+            return Answered(asked)
+        interval = paired_t(values, asked.variance_ratio)._replace(
+            method="t (Nadeau-Bengio)" if asked.variance_ratio else "t"
+        )
+        lost = (
+            asked.table[asked.table["arm"] == arm].sort_values("replicate")["diverged"].to_numpy(dtype=bool)
+        )
+        kept[arm] = without_diverged(asked, values, lost)
+        ruling = bound_rule(interval, 0.0, asked.variance_ratio)
+        parts.append(Part(arm, interval, ruling, bound_by_flips(asked, values, 0.0)))
+    least = deciding(parts)
+    rows = [
+        {"level": a, "value": None, **described(asked, arm_values(asked.table, a))} for a in asked.columns
+    ]
+    return Answered(
+        asked,
+        least.interval,
+        least.ruling,
+        least.robust,
+        {"arm": least.label, "variance_ratio": asked.variance_ratio},
+        kept[least.label],
+        levels=rows if len(rows) > 1 else [],
+    )
+
+
+def _bound(asked: Question) -> tuple[float, float]:
+    """The threshold, and 1 where the claim is above it, -1 where below."""
+    hypothesis = asked.hypothesis
+    assert isinstance(hypothesis, Mechanism)
+    if hypothesis.above is not None:
+        return hypothesis.above, 1.0
+    assert hypothesis.below is not None
+    return hypothesis.below, -1.0
+
+
+def _side(asked: Question) -> str:
+    sign = _bound(asked)[1]
+    return f"{'above' if sign > 0 else 'below'} {_shown(asked, f'{asked.scale.show(0.0):.4g}')}"
+
+
+def _shown(asked: Question, number: str) -> str:
+    return f"{number} %" if asked.scale.unit == "%" else number
+
+
+def statement(asked: Question) -> str:
+    """The outcome of the arms lies above, or below, the threshold."""
+    arms = asked.subject if len(asked.columns) == 1 else f"each of {len(asked.columns)} arms"
+    return f"the {outcome_label(asked.outcome)} of {arms} is {_side(asked)}"
+
+
+def finding(asked: Question, found: Estimate) -> str:
+    """The mean of the arm that decides, its interval, the threshold."""
+    value, interval = interval_text(found)
+    several = len(asked.columns) > 1
+    which = (
+        f"{found.extra['arm']}, the arm that decides among {len(asked.columns)},"
+        if several
+        else asked.subject
+    )
+    return (
+        f"the {outcome_label(asked.outcome)} of {which} is {_shown(asked, value)}, {interval}, "
+        f"{_side(asked)} claimed"
+    )
+
+
+MECHANISM = Kind(weigh, mechanism, statement, finding, WITHOUT_DELTA)

@@ -1,0 +1,87 @@
+"""Superiority: a is better than b by at least delta."""
+
+from __future__ import annotations
+
+from harness.analysis.estimates import Interval, d_z, pair_correlation, probability_better
+from harness.analysis.kinds.base import (
+    Answered,
+    Extra,
+    Kind,
+    effect_by_flips,
+    mean_interval,
+    without_diverged,
+)
+from harness.analysis.outcome_table import Pairs, pairs
+from harness.analysis.outcomes import Floats
+from harness.analysis.question import Question, with_delta
+from harness.analysis.scale import outcome_label
+from harness.analysis.sign_flip import sign_flip_p
+from harness.analysis.verdict_rule import effect_rule
+from harness.analysis.wording import delta_text, interval_text, unit
+from harness.words.verdict import Estimate
+
+
+def weigh(asked: Question) -> Question:
+    """The smallest difference that matters; b is what a relative one refers to."""
+    return with_delta(asked, asked.reference, getattr(asked.hypothesis, "delta", None))
+
+
+def superiority(asked: Question) -> Answered:
+    """The mean paired difference; the rank test is primary where more than 5 % of an arm's runs diverged."""
+    both = pairs(asked.table, asked.subject, asked.reference)
+    if len(both) < 2:
+        return Answered(asked)
+    differences = both.oriented(asked.direction)
+    interval = difference(asked, differences)
+    return Answered(
+        asked,
+        interval,
+        effect_rule(interval, asked.margin, asked.variance_ratio),
+        effect_by_flips(asked, differences, interval.value),
+        pair_extra(asked, both, differences),
+        without_diverged(asked, differences, both.diverged),
+    )
+
+
+def difference(asked: Question, differences: Floats, confidence: float = 0.95) -> Interval:
+    """The mean of a pair's differences."""
+    return mean_interval(asked, differences, asked.columns[:2], confidence)
+
+
+def pair_extra(asked: Question, both: Pairs, differences: Floats) -> Extra:
+    """What stands beside the estimate of a pair."""
+    return {
+        "d_z": d_z(differences),
+        "probability_better": probability_better(differences),
+        "pair_correlation": pair_correlation(both.a, both.b),
+        "sign_flip_p": sign_flip_p(differences),
+        "mean_a": float(both.a.mean()),
+        "mean_b": float(both.b.mean()),
+        "variance_ratio": asked.variance_ratio,
+    }
+
+
+def statement(asked: Question) -> str:
+    """a has a better outcome than b by at least delta."""
+    label = outcome_label(asked.outcome)
+    return f"{asked.subject} has a better {label} than {asked.reference} by at least {delta_text(asked)}"
+
+
+def finding(asked: Question, found: Estimate) -> str:
+    """a is better or worse than b, by how much, and what was asked."""
+    return f"{better_or_worse(asked, found)}, at least {delta_text(asked)} asked"
+
+
+def better_or_worse(asked: Question, found: Estimate) -> str:
+    """The difference of a pair in words, with its interval."""
+    better = found.value >= 0
+    value, interval = interval_text(found)
+    if not better:
+        interval = interval.replace("interval", "interval for the gain")
+    return (
+        f"{asked.subject}'s {outcome_label(asked.outcome)} is {'better' if better else 'worse'} than "
+        f"{asked.reference}'s by {value.removeprefix('-')}{unit(asked)}, {interval}"
+    )
+
+
+SUPERIORITY = Kind(weigh, superiority, statement, finding)

@@ -1,0 +1,104 @@
+"""The scale an estimate is shown on, and the smallest effect that matters on the estimate's own."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from harness.errors import BadInput
+from harness.words.metrics import SPLITS, split_metric
+from harness.words.outcome import Delta, Outcome
+
+SPEED_UP = 1.25  # the default smallest effect that matters, for speed
+SMALL_ERROR = 0.03  # below this error rate 0.3 points of accuracy matter, not 1
+SMALL_ERROR_DELTA = 0.003
+SPLIT_LABELS = dict(zip(SPLITS, ("training", "validation", "test"), strict=True))
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How the estimate's scale is shown to readers, with x = offset + sign * value.
+
+    `kind`: "ratio" shows exp(x); "points" shows 100 x (percentage points); "relative" shows
+    100 x / |reference| (per cent of the reference arm's mean); "plain" shows x.
+    """
+
+    kind: Literal["ratio", "points", "relative", "plain"]
+    unit: str
+    reference: float = 1.0
+    offset: float = 0.0
+    sign: float = 1.0
+
+    def show(self, value: float) -> float:
+        """The value as people read it."""
+        x = self.offset + self.sign * value
+        if self.kind == "ratio":
+            return math.exp(x)
+        if self.kind == "plain":
+            return x
+        return 100 * x / (abs(self.reference) if self.kind == "relative" else 1.0)
+
+    def show_ends(self, low: float, high: float) -> tuple[float, float]:
+        """An interval's ends as people read them, ascending."""
+        ends = sorted((self.show(low), self.show(high)))
+        return ends[0], ends[1]
+
+
+PLAIN = Scale("plain", "")
+
+
+def is_share(outcome: Outcome) -> bool:
+    """Whether the outcome lies between 0 and 1 and is shown in per cent."""
+    metric = outcome.metric.partition("/")[2]
+    return outcome.function in ("diverged", "success") or metric in ("accuracy", "error")
+
+
+def difference_scale(
+    outcome: Outcome, given: Delta | None, mean: float, reference: str
+) -> tuple[float, Scale]:
+    """The smallest difference of outcomes that matters, and how differences are shown.
+
+    `mean` is that of the arm called `reference`, which a relative delta refers to. Raises BadInput
+    where the outcome has no default delta.
+    """
+    delta = given or default_delta(outcome, mean)
+    if delta.relative:
+        return delta.value * abs(mean), Scale("relative", f"% of {reference}'s mean", mean)
+    if is_share(outcome):
+        return delta.value, Scale("points", "percentage points")
+    unit = "steps" if outcome.function == "steps_to" else outcome.metric.partition("/")[2]
+    return delta.value, Scale("plain", unit)
+
+
+def ratio_scale(given: Delta | None) -> tuple[float, Scale]:
+    """The smallest log ratio of steps that matters. Raises BadInput for a ratio of 1 or less."""
+    ratio = SPEED_UP if given is None else given.value + given.relative
+    if ratio <= 1:
+        raise BadInput(
+            f"delta of a comparison of steps is a ratio of steps above 1, such as 1.25; found {given}"
+        )
+    return math.log(ratio), Scale("ratio", "ratio of steps")
+
+
+def default_delta(outcome: Outcome, reference_mean: float) -> Delta:
+    """The metric's own; for accuracy and error 0.3 points where the reference arm's error is below 3 %."""
+    if outcome.function not in ("final", "best", "area"):
+        raise BadInput(f"outcome {outcome} has no default delta; give delta in the hypothesis")
+    metric = split_metric(outcome.metric)[1]
+    error = {"accuracy": 1 - reference_mean, "error": reference_mean}.get(metric.name, math.nan)
+    value = SMALL_ERROR_DELTA if error < SMALL_ERROR else metric.delta
+    return Delta(value=value, relative=metric.delta_is_relative)
+
+
+def outcome_label(outcome: Outcome) -> str:
+    """The outcome in words: "test accuracy", "steps to target validation accuracy"."""
+    if outcome.function in ("diverged", "success"):
+        return {"diverged": "rate of divergence", "success": "rate of success"}[outcome.function]
+    if outcome.function not in PREFIXES:
+        return outcome.metric.replace("_", " ")
+    split, metric = split_metric(outcome.metric)
+    return f"{PREFIXES[outcome.function]}{SPLIT_LABELS[split]} {metric.label}"
+
+
+PREFIXES = {"final": "", "best": "best ", "area": "mean over training of ", "steps_to": "steps to target "}

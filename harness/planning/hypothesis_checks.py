@@ -1,0 +1,133 @@
+"""Checks of a hypothesis's meaning: what it names is there, and its rule can be applied to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from harness.errors import BadInput, unknown
+from harness.words.design import Design
+from harness.words.form_errors import Problem
+from harness.words.hypothesis import (
+    CLOSED_FORMS,
+    AtLeast,
+    BestOf,
+    Dose,
+    Faster,
+    Hypothesis,
+    Interaction,
+    InteriorOptimum,
+    Threshold,
+)
+from harness.words.named import named_columns, sweep
+from harness.words.outcome import AVAILABLE_OUTCOMES, Delta
+from harness.words.yaml_tree import Location
+
+WITHOUT_METRIC = ("diverged",)
+WITH_DEFAULT_DELTA = ("final", "best", "area")
+BY_RATIO = (Faster, Dose, Interaction, InteriorOptimum)  # steps by their logarithm, so by ratio
+# kind -> the outcomes it can be asked of, and how such an outcome is written
+OUTCOMES_OF = {
+    "faster": (("steps_to",), "`faster` compares steps, such as {steps_to: val/accuracy}"),
+    "threshold": (("diverged", "success"), "`threshold` asks when runs diverge or succeed: write diverged"),
+    "impossibility": (("success",), "`impossibility` asks for {success: train/accuracy, at_least: 1.0}"),
+    "identity": (("exact",), "`identity` compares exact quantities, such as {exact: linear_collapse}"),
+}
+
+
+def hypothesis_problems(design: Design, index: int, hypothesis: Hypothesis) -> Iterator[Problem]:
+    """Everything that is wrong with one hypothesis of a study."""
+    place: Location = ("hypotheses", index)
+    yield from _sides(design, place, hypothesis)
+    yield from _kind_of_outcome(place, hypothesis)
+    yield from _bound(design, place, hypothesis)
+    if hasattr(hypothesis, "delta"):
+        yield from _delta(place, hypothesis, hypothesis.delta)
+
+
+def _sides(design: Design, place: Location, hypothesis: Hypothesis) -> Iterator[Problem]:
+    """Sides, selectors and factors that name nothing, or not one arm; each at its own key."""
+    at, wrong = hypothesis.at, False
+    checks: dict[str, Callable[[], Any]] = {
+        "at": lambda: design.select_arms({}, at),
+        "over": lambda: sweep(design, hypothesis),  # type: ignore[arg-type]  # only those that have it
+        "arm": lambda: design.select_arms(getattr(hypothesis, "arm", {}), at),
+    }
+    if not isinstance(hypothesis, Interaction):  # whose sides name one arm at each level
+        checks |= {key: _side_check(design, hypothesis, key) for key in ("a", "b")}
+    for key, check in checks.items():
+        if not hasattr(hypothesis, key) or (key == "a" and getattr(hypothesis, key) is None):
+            continue
+        try:
+            check()
+        except BadInput as error:
+            wrong = True
+            yield Problem((*place, key), str(error))
+            if key == "at":
+                return
+    if not wrong:
+        yield from _columns(design, place, hypothesis)
+
+
+def _side_check(design: Design, hypothesis: Hypothesis, key: str) -> Callable[[], Any]:
+    return lambda: design.select_arm(getattr(hypothesis, key), hypothesis.at)
+
+
+def _columns(design: Design, place: Location, hypothesis: Hypothesis) -> Iterator[Problem]:
+    """What the sides make together: different arms, one at each level."""
+    try:
+        named_columns(design, hypothesis)
+    except BadInput as error:
+        yield Problem((*place, "b") if hasattr(hypothesis, "b") else place, str(error))
+
+
+def _kind_of_outcome(place: Location, hypothesis: Hypothesis) -> Iterator[Problem]:
+    outcome, where = hypothesis.outcome, (*place, "outcome")
+    allowed, message = OUTCOMES_OF.get(hypothesis.kind, ((), ""))
+    if allowed and outcome.function not in allowed:
+        yield Problem(where, f"found {str(outcome)!r}; {message}")
+    elif outcome.function == "exact" and hypothesis.kind != "identity":
+        yield Problem(where, f"found {str(outcome)!r}; an exact quantity is for the kind identity")
+    elif outcome.function == "exact" and outcome.metric not in CLOSED_FORMS:
+        yield Problem(where, unknown("exact quantity", outcome.metric, CLOSED_FORMS))
+
+
+def _bound(design: Design, place: Location, hypothesis: Hypothesis) -> Iterator[Problem]:
+    """A threshold works in the logarithm of levels, and its bound lies between them."""
+    if not isinstance(hypothesis, Threshold):
+        return
+    try:
+        levels = sweep(design, hypothesis)
+    except BadInput:
+        return  # said of `over`
+    low, high = levels.values[0], levels.values[-1]
+    if low <= 0:
+        message = f"{hypothesis.over!r} has the level {levels.labels[0]}; threshold needs levels above 0"
+        yield Problem((*place, "over"), message)
+    for key in ("above", "below"):
+        bound = getattr(hypothesis, key)
+        if bound is not None and not low < bound < high:
+            message = f"found {bound:g}; allowed: between the outermost levels, {low:g} and {high:g}"
+            yield Problem((*place, key), message)
+
+
+def _delta(place: Location, hypothesis: Hypothesis, delta: Delta | None) -> Iterator[Problem]:
+    where, outcome = (*place, "delta"), hypothesis.outcome
+    by_ratio = outcome.function == "steps_to" and isinstance(hypothesis, (*BY_RATIO, BestOf))
+    if outcome.function not in AVAILABLE_OUTCOMES:
+        return
+    if delta is None:
+        own = outcome.function in WITH_DEFAULT_DELTA or (by_ratio and not isinstance(hypothesis, BestOf))
+        if not own and not (isinstance(hypothesis, AtLeast) and hypothesis.x):
+            yield Problem(
+                where, f"missing; {outcome} has no smallest effect of its own: give one, such as 0.1"
+            )
+        return
+    if by_ratio and not delta.relative and delta.value <= 1:
+        yield Problem(
+            where, f"found {delta}; steps are compared by their ratio: allowed above 1, such as 1.25"
+        )
+    bounded = outcome.function in ("success", "diverged") or outcome.metric.endswith(("/accuracy", "/error"))
+    if outcome.function != "steps_to" and bounded and not delta.relative and delta.value >= 1:
+        message = f"found {delta}; no difference of {outcome} can reach 1: allowed below 1, such as 0.01"
+        yield Problem(where, message)
