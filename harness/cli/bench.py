@@ -10,6 +10,7 @@ from harness.analysis.wording import rounded
 from harness.cli import show
 from harness.cli.folders import check_writable
 from harness.records.files import write_json
+from harness.reporting.numbers import number
 from harness.running.timing.judge import Timed
 from harness.running.timing.process import run_alone
 from harness.running.timing.table import BENCHMARKS
@@ -42,6 +43,11 @@ def show_timed(found: Sequence[Timed], results: Path) -> None:
         show.paragraph(timed.headline)
         if timed.skipped:
             continue
+        if timed.disturbed:
+            show.warn(
+                f"other work kept the processor busy: the timing had {timed.processor_share:.0%} of a core. "
+                "Intervals are wide for it; time again when the machine is quiet"
+            )
         show.text("")
         show.table(["setting", "faster", "slower", "ratio", "95 % interval", "answer"], _pairs(timed))
         show.text(f"\nns, {timed.work}; median of {timed.rounds} rounds")
@@ -61,7 +67,6 @@ def _pairs(timed: Timed) -> list[list[str]]:
 def _times(timed: Timed) -> list[list[str]]:
     rows = []
     for t in timed.times:
-        nanoseconds = [1e9 * s for s in t.seconds]
-        spread = f"{min(nanoseconds):.3g} to {max(nanoseconds):.3g}"
-        rows.append([t.setting, t.arm, f"{statistics.median(nanoseconds):.3g}", spread])
+        low, median, high = (number(1e9 * f(t.seconds)) for f in (min, statistics.median, max))
+        rows.append([t.setting, t.arm, median, f"{low} to {high}"])
     return rows

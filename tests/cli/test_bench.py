@@ -50,6 +50,17 @@ def test_the_terminal_gets_a_table_and_the_file_every_time(harness: Harness) -> 
     assert Timed.model_validate(kept) == timed("cost_activations", ROUNDS, 1.25)
 
 
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize(("share", "warned"), [(0.4, True), (0.99, False)])
+def test_a_busy_machine_is_told(
+    share: float, warned: bool, harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        command, "run_alone", lambda *asked: timed(*asked).model_copy(update={"processor_share": share})
+    )
+    assert ("40% of a core" in harness("bench", "cost_batch").err) is warned
+
+
 @pytest.mark.usefixtures("project", "quick")
 def test_json_is_a_list_of_what_was_asked_for(harness: Harness) -> None:
     found = harness("bench", "cost_batch", "--json", "--delta", "1.5").json

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections import Counter
 
 import numpy as np
@@ -14,7 +13,7 @@ from scipy import stats
 from harness.analysis.multiplicity import holm
 from harness.catalogue.activations import ACTIVATIONS
 from harness.errors import BadInput, RunFailed, UnknownName
-from harness.running.timing import matrix_form, process, steps
+from harness.running.timing import clock, matrix_form, process, steps
 from harness.running.timing.activations import SIZES
 from harness.running.timing.benchmark import Arm, Benchmark, Pair, Setting
 from harness.running.timing.clock import Times, calls_in, measure
@@ -25,8 +24,29 @@ from harness.words.verdict import Answer
 PAIR = Pair("s", "a", "b")
 
 
-def sleeping(seconds):
-    return lambda: lambda: time.sleep(seconds)
+class Clock:
+    """A clock that moves only when a call says so: times come out exactly, however busy the machine."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def perf_counter(self) -> float:
+        return self.now
+
+    def taking(self, seconds: float):
+        """A call that takes as long."""
+
+        def call() -> None:
+            self.now += seconds
+
+        return call
+
+
+@pytest.fixture
+def watch(monkeypatch):
+    made = Clock()
+    monkeypatch.setattr(clock, "time", made)
+    return made
 
 
 def compared(ratios, delta=1.25, pair=PAIR):
@@ -35,32 +55,45 @@ def compared(ratios, delta=1.25, pair=PAIR):
     return compare(pair, {("s", "a"): a, ("s", "b"): a * np.array(ratios)}, delta)
 
 
-def test_known_times_come_out():
-    arms = (Arm("one", sleeping(0.002)), Arm("two", sleeping(0.004)), Arm("two of two", sleeping(0.004), 2))
-    found = measure([Setting("s", arms)], rounds=3, block_s=0.004)
+def test_known_times_come_out_a_unit_of_work(watch):
+    arms = (
+        Arm("one", lambda: watch.taking(0.002)),
+        Arm("two", lambda: watch.taking(0.004)),
+        Arm("two of two", lambda: watch.taking(0.004), 2),
+    )
+    found = measure([Setting("s", arms)], rounds=3)
     assert [t.arm for t in found] == ["one", "two", "two of two"]
-    medians = [float(np.median(t.seconds)) for t in found]
-    assert 0.002 <= medians[0] < medians[1]
-    assert 0.004 <= medians[1] < 0.02
-    assert 0.002 <= medians[2] < medians[1]
+    assert [t.seconds for t in found] == [pytest.approx([s] * 3) for s in (0.002, 0.004, 0.002)]
 
 
-def test_every_arm_has_its_turn_in_every_round_before_the_next_begins():
+def test_every_arm_has_its_turn_in_every_round_before_the_next_begins(watch):
     log: list[str] = []
 
-    def logging(name):
-        return lambda: lambda: log.append(name) or time.sleep(0.001)
+    def logged(name):
+        call = watch.taking(0.01)  # a block is one call
+        return lambda: lambda: (log.append(name), call())
 
-    measure([Setting("s", tuple(Arm(n, logging(n)) for n in "abc"))], rounds=12, block_s=0.0005)
+    measure([Setting("s", tuple(Arm(n, logged(n)) for n in "abc"))], rounds=12)
     blocks = log[-2 * 3 * 12 :: 2]  # an untimed call and a timed one a block
     rounds = [tuple(blocks[i : i + 3]) for i in range(0, len(blocks), 3)]
     assert all(sorted(turns) == ["a", "b", "c"] for turns in rounds)
     assert len(set(rounds)) > 1, "arms always follow one another in the same order"
 
 
-def test_a_block_is_filled_with_short_calls_and_has_one_long_call():
-    assert calls_in(lambda: time.sleep(0.001), 0.02) in range(8, 21)
-    assert calls_in(lambda: time.sleep(0.01), 0.001) == 1
+def test_setting_up_and_warming_up_are_not_timed(watch):
+    slow_first = iter([9.0] * clock.WARM_UP_CALLS)
+
+    def start():
+        watch.now += 100.0
+        return lambda: watch.taking(next(slow_first, 0.001))()
+
+    (found,) = measure([Setting("s", (Arm("a", start),))], rounds=2)
+    assert found.seconds == pytest.approx([0.001, 0.001])
+
+
+def test_a_block_is_filled_with_short_calls_and_has_one_long_call(watch):
+    assert calls_in(watch.taking(0.001), 0.0201) == 21
+    assert calls_in(watch.taking(0.01), 0.001) == 1
 
 
 def test_a_ratio_and_its_interval_are_those_of_a_t_test_on_logs():
@@ -187,6 +220,7 @@ def test_a_benchmark_runs_in_a_process_of_its_own(monkeypatch):
     assert [t.arm for t in found.times] == [f"batch {b}" for b in steps.BATCHES]
     assert all(len(t.seconds) == 8 and min(t.seconds) > 0 for t in found.times)
     assert found.headline == headline(found.comparisons[0])
+    assert 0 < found.processor_share < 1.5
     assert type(found).model_validate(found.model_dump(mode="json")) == found
 
 

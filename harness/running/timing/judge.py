@@ -21,6 +21,7 @@ from harness.words.base import Word
 from harness.words.verdict import Answer
 
 DELTA = 1.25  # the smallest ratio of times that matters (method.md, section 6)
+QUIET = 0.9  # of a core
 MIN_ROUNDS = 8  # the floor of replicates everywhere (method.md, section 4)
 
 
@@ -46,7 +47,11 @@ class Comparison(Word):
 
 
 class Timed(Word):
-    """Everything a benchmark found, written to `results/bench/NAME.json`. `skipped`: why nothing ran."""
+    """Everything a benchmark found, written to `results/bench/NAME.json`. `skipped`: why nothing ran.
+
+    `processor_share`: processor seconds over wall seconds of the timing process, near 1 on a machine
+    with a core to spare.
+    """
 
     benchmark: str
     says: str
@@ -58,8 +63,14 @@ class Timed(Word):
     delta: float
     comparisons: list[Comparison] = []
     times: list[Times] = []
+    processor_share: float | None = None
     machine: dict[str, Any] = {}
     skipped: str = ""
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether other work took the processor away often enough to blur the times."""
+        return self.processor_share is not None and self.processor_share < QUIET
 
 
 def check_asked(rounds: int, delta: float) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 from harness.errors import RunFailed, UnknownName
 from harness.running.executors import WORKER_ENVIRONMENT
@@ -40,12 +41,17 @@ def run_alone(name: str, rounds: int = ROUNDS, delta: float = DELTA) -> Timed:
     }
     if refusal := benchmark.refusal():
         return Timed(**told, headline=f"skipped: {refusal}", skipped=refusal)
-    times = _times(name, rounds)
-    comparisons = judge(benchmark, times, delta)
-    return Timed(**told, headline=headline(comparisons[0]), comparisons=comparisons, times=times)
+    measured = _measured(name, rounds)
+    comparisons = judge(benchmark, measured.times, delta)
+    return Timed(**told, headline=headline(comparisons[0]), comparisons=comparisons, **measured._asdict())
 
 
-def _times(name: str, rounds: int) -> list[Times]:
+class _Measured(NamedTuple):
+    times: list[Times]
+    processor_share: float
+
+
+def _measured(name: str, rounds: int) -> _Measured:
     with tempfile.TemporaryDirectory(prefix="harness-bench-") as folder:
         target = Path(folder) / "times.json"
         command = [sys.executable, "-m", "harness.running.timing", name, str(rounds), str(target)]
@@ -54,4 +60,5 @@ def _times(name: str, rounds: int) -> list[Times]:
         )
         if done.returncode:
             raise RunFailed(f"timing {name} ended with {done.returncode}:\n{done.stderr[-2000:].strip()}")
-        return [Times.model_validate(value) for value in json.loads(target.read_text(encoding="utf-8"))]
+        found = json.loads(target.read_text(encoding="utf-8"))
+    return _Measured([Times.model_validate(t) for t in found["times"]], found["processor_share"])
