@@ -27,6 +27,11 @@ class Penalties(NamedTuple):
     clip_norm: Tensor | None  # (m, 1)
     is_weight: Tensor  # (P,) 1 where a parameter is a weight, else 0
 
+    @property
+    def any(self) -> bool:
+        """Whether any member has any."""
+        return any(strength is not None for strength in self[:3])
+
     def applied(self, grads: Tensor, params: Tensor) -> Tensor:
         """Gradients (m, P) of loss + l1 sum|w| + l2/2 sum w^2 over weights, each row's norm then clipped.
 

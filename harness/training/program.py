@@ -21,7 +21,8 @@ from harness.errors import BadInput
 from harness.training.capture import by_shape, captured
 
 Buffers = dict[str, Tensor]
-Gradient = Callable[[Tensor, Buffers, Tensor, Tensor], tuple[Tensor, tuple[Tensor, Buffers]]]
+Parts = tuple[Tensor, ...]  # of flat parameters: one (..., n) a parameter tensor
+Gradient = Callable[[Tensor, Buffers, Tensor, Tensor], tuple[Parts, tuple[Tensor, Buffers]]]
 Outputs = Callable[[Tensor, Buffers, Tensor], Tensor]
 
 
@@ -35,10 +36,17 @@ class Layout(NamedTuple):
     names: tuple[str, ...]
     shapes: tuple[torch.Size, ...]
 
+    def split(self, flat: Tensor) -> Parts:
+        """Views of flat (..., P), one (..., n) a parameter tensor."""
+        return torch.split(flat, [shape.numel() for shape in self.shapes], -1)
+
+    def named(self, parts: Parts) -> dict[str, Tensor]:
+        """Views of the parts (n,) by parameter name, in the module's own shapes."""
+        return {n: _view(p, s) for n, p, s in zip(self.names, parts, self.shapes, strict=True)}
+
     def unflatten(self, flat: Tensor) -> dict[str, Tensor]:
         """Views of flat (P,) by parameter name, in the module's own shapes."""
-        parts = torch.split(flat, [shape.numel() for shape in self.shapes])
-        return {n: _view(p, s) for n, p, s in zip(self.names, parts, self.shapes, strict=True)}
+        return self.named(self.split(flat))
 
     def flatten(self, named: Mapping[str, Tensor]) -> Tensor:
         """The flat vector (P,) of parameters in the module's own shapes."""
@@ -68,7 +76,8 @@ def layout_of(module: nn.Module) -> Layout:
 class Program(NamedTuple):
     """What a stack runs: a module, its layout, and the stacked functions of it.
 
-    `gradient(params (M, P), buffers, x (M, B, ...), y (M, B)) -> grads (M, P), (loss (M,), buffers)`;
+    `gradient(params (M, P), buffers, x (M, B, ...), y (M, B)) -> grads, (loss (M,), buffers)`, with the
+    gradients by parameter tensor, (M, n) each;
     `outputs(params (M, P), buffers, x (M, B, ...)) -> (M, B, C)`, in evaluation mode.
     """
 
@@ -81,10 +90,11 @@ class Program(NamedTuple):
 
 
 class Single(NamedTuple):
-    """One model's loss and outputs as pure functions of its parameters (P,) and buffers."""
+    """One model's loss and outputs as pure functions of the parts of its parameters and its buffers."""
 
-    loss: Callable[[Tensor, Buffers, Tensor, Tensor], tuple[Tensor, Buffers]]
-    outputs: Callable[[Tensor, Buffers, Tensor], Tensor]
+    layout: Layout
+    loss: Callable[[Parts, Buffers, Tensor, Tensor], tuple[Tensor, Buffers]]
+    outputs: Callable[[Parts, Buffers, Tensor], Tensor]
 
 
 def make_program(module: nn.Module, loss: Loss, example: tuple[Tensor, Tensor] | None = None) -> Program:
@@ -95,14 +105,14 @@ def make_program(module: nn.Module, loss: Loss, example: tuple[Tensor, Tensor] |
     """
     layout = layout_of(module)
 
-    def outputs_of(flat: Tensor, buffers: Buffers, x: Tensor) -> Tensor:
-        result: Tensor = functional_call(module, {**layout.unflatten(flat), **buffers}, (x,))
+    def outputs_of(parts: Parts, buffers: Buffers, x: Tensor) -> Tensor:
+        result: Tensor = functional_call(module, {**layout.named(parts), **buffers}, (x,))
         return result
 
-    def loss_of(flat: Tensor, buffers: Buffers, x: Tensor, y: Tensor) -> tuple[Tensor, Buffers]:
-        return loss.of_mean(loss.per_example(outputs_of(flat, buffers, x), y).mean()), buffers
+    def loss_of(parts: Parts, buffers: Buffers, x: Tensor, y: Tensor) -> tuple[Tensor, Buffers]:
+        return loss.of_mean(loss.per_example(outputs_of(parts, buffers, x), y).mean()), buffers
 
-    single = Single(loss_of, outputs_of)
+    single = Single(layout, loss_of, outputs_of)
     dropouts = tuple(name for name, part in module.named_modules() if isinstance(part, Dropout))
     gradient, outputs = stacked(module, single)
     refusal = None if example is None else _refusal(module, layout, (gradient, outputs), example)
@@ -117,23 +127,28 @@ def stacked(module: nn.Module, single: Single) -> tuple[Gradient, Outputs]:
 
     def gradient(
         params: Tensor, buffers: Buffers, x: Tensor, y: Tensor
-    ) -> tuple[Tensor, tuple[Tensor, Buffers]]:
+    ) -> tuple[Parts, tuple[Tensor, Buffers]]:
         module.train()
         with torch.enable_grad():
-            leaf = params.detach().requires_grad_()
+            parts = _leaves(single.layout, params)
             with quiet():
-                losses, buffers = stacked_loss(leaf, buffers, x, y)
+                losses, buffers = stacked_loss(parts, buffers, x, y)
             # A model's loss depends on its own row alone, so the sum's gradient holds each model's.
-            (grads,) = torch.autograd.grad(losses.sum(), leaf)
+            grads = torch.autograd.grad(losses.sum(), parts)
         return grads, (losses.detach(), buffers)
 
     def outputs(params: Tensor, buffers: Buffers, x: Tensor) -> Tensor:
         module.eval()
         with quiet():
-            result: Tensor = stacked_outputs(params, buffers, x)
+            result: Tensor = stacked_outputs(single.layout.split(params), buffers, x)
         return result
 
     return gradient, outputs
+
+
+def _leaves(layout: Layout, flat: Tensor) -> Parts:
+    """The parts of flat (..., P) as leaves that gradients are taken of."""
+    return tuple(part.detach().requires_grad_() for part in layout.split(flat))
 
 
 @contextmanager
@@ -147,25 +162,28 @@ def quiet() -> Iterator[None]:
 def looped(module: nn.Module, single: Single) -> tuple[Gradient, Outputs]:
     """Gradient and outputs of a stack, one member after the other: for a module that `vmap` refuses."""
 
-    def one(row: Tensor, own: Buffers, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Buffers]:
+    def one(row: Tensor, own: Buffers, x: Tensor, y: Tensor) -> tuple[Parts, Tensor, Buffers]:
         with torch.enable_grad():
-            leaf = row.detach().clone().requires_grad_()
-            loss, own = single.loss(leaf, own, x, y)
-            (grad,) = torch.autograd.grad(loss, leaf)
-        return grad, loss.detach(), own
+            parts = _leaves(single.layout, row.clone())
+            loss, own = single.loss(parts, own, x, y)
+            grads = torch.autograd.grad(loss, parts)
+        return grads, loss.detach(), own
 
     def gradient(
         params: Tensor, buffers: Buffers, x: Tensor, y: Tensor
-    ) -> tuple[Tensor, tuple[Tensor, Buffers]]:
+    ) -> tuple[Parts, tuple[Tensor, Buffers]]:
         module.train()
         parts = [one(row, buffers_of(buffers, i), x[i], y[i]) for i, row in enumerate(params)]
         grads, losses, own = zip(*parts, strict=True)
         after = {name: torch.stack([b[name] for b in own]) for name in buffers}
-        return torch.stack(grads), (torch.stack(losses), after)
+        return tuple(torch.stack(part) for part in zip(*grads, strict=True)), (torch.stack(losses), after)
 
     def outputs(params: Tensor, buffers: Buffers, x: Tensor) -> Tensor:
         module.eval()
-        parts = [single.outputs(row.clone(), buffers_of(buffers, i), x[i]) for i, row in enumerate(params)]
+        parts = [
+            single.outputs(single.layout.split(row.clone()), buffers_of(buffers, i), x[i])
+            for i, row in enumerate(params)
+        ]
         return torch.stack(parts)
 
     return gradient, outputs

@@ -22,6 +22,7 @@ from harness.training.penalty import Penalties, penalties
 from harness.training.program import Buffers, Program, make_program
 from harness.training.stack import Stack
 from harness.training.start import build_module, initial_state, noise_key
+from harness.training.update import Update, update_of
 from harness.words.config import RunConfig, TrainSection
 
 Probed = dict[str, dict[int, list[float]]]  # probe -> step -> values, as in a record
@@ -38,6 +39,7 @@ class Run:
 
     stack: Stack  # of M trials
     program: Program
+    update: Update
     data: StackData
     hyper: dict[str, Tensor]  # name -> (m, 1) float64
     keys: Tensor  # (m,) noise keys
@@ -98,6 +100,7 @@ def start(stack: Stack, splits: Sequence[Splits], device: torch.device) -> Run:
     data = stack_data(splits, dtype_of(config), device)
     module = build_module(config, *splits[0].shapes).to(device)
     loss = smoothed(LOSSES[config["train"]["loss"]], config["train"]["label_smoothing"])
+    optimizer = OPTIMIZERS[config["optimizer"]["name"]]
     # The catalogue's networks are known to stack; an own network is tried on a batch.
     example = data.example(PROBE) if "class" in config["model"] else None
     schedule, options = SCHEDULES[run_config.schedule.name], options_of(run_config, "schedule")
@@ -114,7 +117,8 @@ def start(stack: Stack, splits: Sequence[Splits], device: torch.device) -> Run:
         keys=torch.tensor([noise_key(t) for t in stack.trials], device=device),
         strength=strengths(stack.trials, device),
         params=weights.params,
-        state=OPTIMIZERS[config["optimizer"]["name"]].init(weights.params),
+        update=update_of(optimizer),
+        state=optimizer.init(weights.params),
         buffers=weights.buffers,
         metrics=metrics,
         penalties=penalties(stack.trials, program.layout, weights.params),

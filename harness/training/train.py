@@ -17,11 +17,10 @@ from harness.training.evaluate import over_splits
 from harness.training.finish import finish
 from harness.training.leaving import Weights, worth_gathering
 from harness.training.members import batch_size_of, stacked_orders
-from harness.training.probes import probe, probe_end, probe_plan
 from harness.training.predict import predict
+from harness.training.probes import probe, probe_end, probe_plan
 from harness.training.run import Run, plan_steps, start
 from harness.training.stack import Stack
-from harness.training.update import step_in_place
 from harness.words.predictions import Predictions
 from harness.words.record import Record
 
@@ -97,10 +96,10 @@ def train_step(run: Run, step: int, index: Tensor) -> None:
     if augment != "none":
         x = augmented(augment, x, mix(mix(run.keys ^ step)), run.strength)
     grads, (loss, run.buffers) = run.program.gradient(run.params, run.buffers, x, y)
-    grads = run.penalties.applied(grads, run.params)
+    if run.penalties.any:
+        grads = (run.penalties.applied(torch.cat(grads, 1), run.params),)
     hyper = {**run.hyper, "lr": run.learning_rates(step)}
-    coefficients = optimizer.rounded(hyper, step + 1, grads.dtype)
-    step_in_place(optimizer, grads, run.state, run.params, coefficients)
+    run.update(grads, run.state, run.params, optimizer.rounded(hyper, step + 1, run.params.dtype))
     run.finite = run.finite & loss.isfinite()
 
 

@@ -1,32 +1,56 @@
-"""A stack's optimizer step, block by block: a block's tensors stay in the cache through the whole rule."""
+"""A stack's optimizer step, in place on its flat parameters (m, P).
+
+Gradients come a parameter tensor at a time, (m, n) each: to join them first would cost as much as a
+rule does. Rules are elementwise, so neither that nor the blocks below change a result. Recorded once
+(`capture`), a rule's results are written where they belong instead of copied there.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from itertools import repeat
+
+import torch
 from torch import Tensor
 
 from harness.catalogue.optimizers import Hyper, Optimizer, State
+from harness.training.capture import by_shape
 
-BLOCK_BYTES = 256 * 1024  # of one tensor: a rule touches about seven; larger ones leave a core's own cache
+Update = Callable[[Sequence[Tensor], State, Tensor, Hyper], None]
 
-
-def step_in_place(
-    optimizer: Optimizer, grads: Tensor, state: State, params: Tensor, coefficients: Hyper
-) -> None:
-    """Update params (M, P) and state in place. Rules are elementwise, so blocks change nothing."""
-    rows = rows_of(params)
-    for start in range(0, len(params), rows):
-        block = slice(start, start + rows)
-        own = tuple(slot[block] for slot in state)
-        c = {name: value[block] for name, value in coefficients.items()}
-        new_params, new_state = optimizer.rule(grads[block], own, params[block], c)
-        params[block] = new_params
-        for slot, new in zip(own, new_state, strict=True):
-            if new is not slot:
-                slot.copy_(new)
+BLOCK_BYTES = 1 << 20  # of one tensor: a rule touches up to seven; larger ones leave a core's own cache
 
 
-def rows_of(params: Tensor) -> int:
-    """Models a block holds; all of them on a GPU."""
-    if params.is_cuda:
-        return len(params)
-    return max(1, BLOCK_BYTES // (params.shape[1] * params.element_size()))
+def update_of(optimizer: Optimizer) -> Update:
+    """`update(grads, state, params, coefficients)` changes state and params (m, P) by the rule."""
+
+    def update(grads: Sequence[Tensor], state: State, params: Tensor, coefficients: Hyper) -> None:
+        sizes = [part.shape[1] for part in grads]
+        slots = zip(*(torch.split(slot, sizes, 1) for slot in state), strict=True) if state else repeat(())
+        for part, own, own_slots in zip(grads, torch.split(params, sizes, 1), slots, strict=False):
+            for block in _blocks(part):
+                c = {name: _rows(value, block) for name, value in coefficients.items()}
+                its_slots = tuple(_rows(slot, block) for slot in own_slots)
+                _apply(optimizer, _rows(part, block), its_slots, _rows(own, block), c)
+
+    return by_shape(update)
+
+
+def _apply(optimizer: Optimizer, grads: Tensor, state: State, params: Tensor, coefficients: Hyper) -> None:
+    new_params, new_state = optimizer.rule(grads, state, params, coefficients)
+    params.copy_(new_params)
+    for slot, new in zip(state, new_state, strict=True):
+        if new is not slot:
+            slot.copy_(new)
+
+
+def _blocks(part: Tensor) -> list[slice]:
+    """Models whose part (m, n) stays in a core's cache through the whole rule; all of them on a GPU."""
+    bytes_each = part.shape[1] * part.element_size()
+    rows = len(part) if part.is_cuda else max(1, BLOCK_BYTES // bytes_each)
+    return [slice(start, start + rows) for start in range(0, len(part), rows)]
+
+
+def _rows(values: Tensor, block: slice) -> Tensor:
+    """Some models' rows; the tensor itself where that is all of them."""
+    return values if block.start == 0 and block.stop >= len(values) else values[block]

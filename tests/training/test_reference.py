@@ -118,7 +118,7 @@ def test_the_worked_example_to_the_last_digit():
         "lr": torch.tensor([[0.5]], dtype=torch.float64),
         "weight_decay": torch.zeros(1, 1, dtype=torch.float64),
     }
-    params, _ = sgd.update(grads, sgd.init(params), params, hyper, 1)
+    params, _ = sgd.update(torch.cat(grads, 1), sgd.init(params), params, hyper, 1)
     after = torch.stack(list(layout.unflatten(params[0]).values())).flatten()
     assert [round(v, 8) for v in after.tolist()] == AFTER
     _, (loss, _) = program.gradient(params, {}, x, targets)
