@@ -55,7 +55,7 @@ class Standing:
         for x, y in self.data.chunks(train, CHUNK):
             buffers = {name: b.clone() for name, b in {**self.buffers, **drawn}.items()}
             grads, _ = self.run.program.gradient(self.params, buffers, x, y)
-            total += grads.double() * (x.shape[1] / len(train))
+            total += torch.cat(grads, 1).double() * (x.shape[1] / len(train))
         return total
 
     def hyper(self, step: int) -> dict[str, Tensor]:
