@@ -8,7 +8,9 @@ import torch
 import torch.nn.functional as F
 
 from harness.catalogue.losses import LOSSES, as_values, cross_entropy, n_outputs, smoothed
+from harness.catalogue.resolve import ConfigError, build_network, resolve
 from harness.errors import BadInput
+from harness.words.paths import set_paths
 
 B, C = 50, 7
 GENERATOR = torch.Generator().manual_seed(5)
@@ -154,6 +156,17 @@ def test_gaussian_nll_is_least_at_the_targets_own_moments():
 )
 def test_outputs_a_loss_takes(name, n_classes, n_targets, expected):
     assert n_outputs(name, n_classes, n_targets) == expected
+
+
+@pytest.mark.parametrize("network", ["mlp", "cnn1d", "rnn", "attention"])
+def test_networks_are_given_the_outputs_the_loss_takes(network):
+    tree = {"data": {"name": "mnist1d"}, "model": {"name": network}, "train": {"steps": 1}}
+    for loss, width in (("mse", 3), ("gaussian_nll", 6)):
+        config = resolve(set_paths(tree, {"train.loss": loss}))
+        module = build_network(config, (12,), None, n_targets=3)
+        assert module(torch.zeros(5, 12)).shape == (5, width)
+    with pytest.raises(ConfigError, match="train.loss: gaussian_nll is for targets that are values"):
+        build_network(config, (12,), 10)
 
 
 @pytest.mark.parametrize(("name", "n_classes"), [("cross_entropy", None), ("gaussian_nll", 10)])
