@@ -49,7 +49,8 @@ def shift(x: Tensor, key: Tensor, strength: Tensor) -> Tensor:
         n = x.shape[axis]
         most = _beside(x, torch.round(strength * n))
         offset = torch.floor(_beside(x, draws[..., axis - 2]) * (2 * most + 1)) - most
-        x = x.gather(axis, (_positions(x, axis) - offset.long()) % n)
+        source = (_positions(x, axis) - offset.long()) % n
+        x = x.gather(axis, source.expand(x.shape))
     return x
 
 
@@ -61,9 +62,10 @@ def scale(x: Tensor, key: Tensor, strength: Tensor) -> Tensor:
 
 def noise(x: Tensor, key: Tensor, strength: Tensor) -> Tensor:
     """Plus a normal draw an element: sqrt(2) erfinv(2u - 1), u uniform."""
-    u = _uniform(x, key, math.prod(x.shape[2:])).view(x.shape)
-    normal = math.sqrt(2) * in_whole_vectors(torch.erfinv, 2 * u - 1)
-    return x + (_beside(x, strength) * normal).to(x.dtype)
+    u = uniform(key, x[0].numel()).view(x.shape)
+    centred = (2 * u - 1) + 2.0**-24  # midpoints of cells, exact in float32: never -1, where erfinv ends
+    normal = in_whole_vectors(torch.erfinv, centred).to(x.dtype)
+    return x + _beside(x, math.sqrt(2) * strength).to(x.dtype) * normal
 
 
 def flip(x: Tensor, key: Tensor, strength: Tensor) -> Tensor:
@@ -75,12 +77,12 @@ def flip(x: Tensor, key: Tensor, strength: Tensor) -> Tensor:
 def mask(x: Tensor, key: Tensor, strength: Tensor) -> Tensor:
     """Each example with a window at a random place set to 0; the window goes on at the other end."""
     draws = _uniform(x, key, x.dim() - 2)
-    inside = torch.ones_like(x, dtype=torch.bool)
+    inside = x.new_ones((), dtype=torch.bool)
     for axis in range(2, x.dim()):
         n = x.shape[axis]
         width = _beside(x, torch.round(strength * n))
         first = torch.floor(_beside(x, draws[..., axis - 2]) * n).long()
-        inside &= (_positions(x, axis) - first) % n < width
+        inside = inside & ((_positions(x, axis) - first) % n < width)
     return torch.where(inside, 0.0, x)
 
 
@@ -97,9 +99,8 @@ def _beside(x: Tensor, values: Tensor) -> Tensor:
 
 
 def _positions(x: Tensor, axis: int) -> Tensor:
-    """The index along an axis of every element of x, as a view."""
-    index = torch.arange(x.shape[axis], device=x.device)
-    return index.view(-1, *[1] * (x.dim() - 1 - axis)).expand(x.shape)
+    """0, 1, ... along an axis of x, shaped to stand beside x."""
+    return torch.arange(x.shape[axis], device=x.device).view(-1, *[1] * (x.dim() - 1 - axis))
 
 
 AUGMENTATIONS: dict[str, Augmentation] = {

@@ -66,6 +66,15 @@ def test_draws_are_a_function_of_the_key(name):
     assert not torch.equal(one, other)
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no GPU here")
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("name", CHANGING)
+def test_a_gpu_draws_the_same(name, shape):
+    x = inputs(7, 13, shape)
+    there = augmented(name, x.cuda(), keys(7).cuda(), strengths(7).cuda()).cpu()
+    torch.testing.assert_close(there, augmented(name, x, keys(7), strengths(7)))
+
+
 def offsets(strength, n=40, examples=4000):
     """How far each of many examples was shifted, found by the place of a single 1."""
     x = torch.zeros(1, examples, n)
