@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
@@ -11,6 +12,7 @@ from harness.analysis.outcomes import Floats
 
 EXACT_UP_TO = 14  # pairs: 2^14 sign vectors
 DRAWS = 20_000
+BLOCK = 2_000_000  # signs in memory at once
 Alternative = Literal["two-sided", "greater", "less"]
 
 
@@ -23,8 +25,7 @@ def sign_flip_p(differences: Floats, alternative: Alternative = "two-sided") -> 
     """
     column = np.asarray(differences, dtype=float)[:, None]
     column = -column if alternative == "less" else column
-    signs = _signs(column)
-    sums, observed = (signs @ column)[:, 0], float(column.sum())
+    sums, observed = _flipped_sums(column)[:, 0], float(column.sum())
     slack = 1e-9 * float(np.abs(column).sum())  # equal sums differ by rounding
     if alternative == "two-sided":
         return float(np.mean(np.abs(sums) >= abs(observed) - slack))
@@ -39,7 +40,7 @@ def max_t_p(differences: Floats) -> Floats:
     Source: Westfall and Young 1993, max-T.
     """
     table = np.asarray(differences, dtype=float)
-    largest: Floats = np.max(_t_values(_signs(table) @ table / len(table), table), axis=1)
+    largest: Floats = np.max(_t_values(_flipped_sums(table) / len(table), table), axis=1)
     observed = _t_values(table.mean(axis=0)[None, :], table)[0]
     slack = 1e-9 * np.abs(observed)
     return np.array([np.mean(largest >= t - s) for t, s in zip(observed, slack, strict=True)])
@@ -55,14 +56,24 @@ def _t_values(means: Floats, table: Floats) -> Floats:
     return values
 
 
-def _signs(table: Floats) -> Floats:
-    """(draws, n) sign vectors; the first is the one observed."""
+def _flipped_sums(table: Floats) -> Floats:
+    """(draws, k) column sums of (n, k) under each sign vector; the first is the one observed."""
+    return np.concatenate([signs @ table for signs in _signs(table)])
+
+
+def _signs(table: Floats) -> Iterator[Floats]:
+    """(draws, n) sign vectors, in blocks; the first is the one observed."""
     n = len(table)
     if n <= EXACT_UP_TO:
         bits = np.arange(2**n)[:, None] >> np.arange(n) & 1
-        return np.asarray(1 - 2 * bits, dtype=np.float64)
+        yield np.asarray(1 - 2 * bits, dtype=np.float64)
+        return
     digest = hashlib.sha256(np.ascontiguousarray(table).tobytes()).digest()
     generator = np.random.default_rng(int.from_bytes(digest[:8], "big"))
-    signs = np.asarray(generator.integers(0, 2, size=(DRAWS + 1, n)) * 2 - 1, dtype=np.float64)
-    signs[0] = 1.0
-    return signs
+    rows = max(1, BLOCK // n)
+    for start in range(0, DRAWS + 1, rows):
+        size = (min(rows, DRAWS + 1 - start), n)
+        signs = np.asarray(generator.integers(0, 2, size=size) * 2 - 1, dtype=np.float64)
+        if start == 0:
+            signs[0] = 1.0
+        yield signs

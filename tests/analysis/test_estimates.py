@@ -81,6 +81,14 @@ def test_drawn_sign_flip_agrees_with_the_exact_one():
     assert sign_flip_p(data) == sign_flip_p(data.copy())
 
 
+def test_drawn_signs_do_not_depend_on_how_many_are_in_memory(monkeypatch):
+    data = np.random.default_rng(3).normal(0.1, 1, (301, 2))
+    whole = sign_flip_p(data[:, 0]), max_t_p(data)
+    monkeypatch.setattr("harness.analysis.sign_flip.BLOCK", 7_777)
+    assert sign_flip_p(data[:, 0]) == whole[0]
+    assert np.array_equal(max_t_p(data), whole[1])
+
+
 def test_max_t_of_one_column_is_the_sign_flip_test():
     assert max_t_p(DIFFERENCES[:, None])[0] == sign_flip_p(DIFFERENCES, "greater")
 
