@@ -165,7 +165,7 @@ def test_networks_are_given_the_outputs_the_loss_takes(network):
         config = resolve(set_paths(tree, {"train.loss": loss}))
         module = build_network(config, (12,), None, n_targets=3)
         assert module(torch.zeros(5, 12)).shape == (5, width)
-    with pytest.raises(ConfigError, match="train.loss: gaussian_nll is for targets that are values"):
+    with pytest.raises(ConfigError, match=r"train\.loss: gaussian_nll is for targets that are values"):
         build_network(config, (12,), 10)
 
 
