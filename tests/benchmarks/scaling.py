@@ -5,6 +5,7 @@ Run as `python -m tests.benchmarks.scaling TASK RESULT`; the task is JSON.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import resource
 import sys
@@ -15,8 +16,11 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, final
 
+import psutil
+
 from harness.cli.reports import rebuild
 from harness.records.mirror import places, sync
+from harness.records.mirror_process import MirrorProcess
 from harness.records.store import Store
 from harness.running.batch import Bench
 from harness.running.executors import Executor, WorkerProcesses
@@ -27,6 +31,9 @@ from tests.benchmarks import studies
 from tests.benchmarks.session import Bar, Result, Row, Session, module, run_fresh
 from tests.benchmarks.stacked import warm_up
 from tests.benchmarks.trials import of_design
+
+WORKERS = 2
+SMALL_EPOCHS = 15
 
 
 def small_study(folder: Path, judged: int, epochs: int) -> Path:
@@ -89,7 +96,10 @@ class Watched:
 
 
 def run_parts(task: dict[str, Any]) -> dict[str, Any]:
-    """A study from file to report, its wall seconds by part. Imports and worker start-up are left out."""
+    """A study from file to report, its wall seconds by part. Imports and worker start-up are left out.
+
+    With `mirror` the MLflow mirror works beside it, as beside the command; it may end after the report.
+    """
     folder = Path(task["folder"])
     executor, file = Watched(WorkerProcesses(task["workers"])), Path(task["file"])
     warm_up(of_design(studies.design_of(file))[0].trial, folder / ".cache", executor)
@@ -99,6 +109,9 @@ def run_parts(task: dict[str, Any]) -> dict[str, Any]:
     planned = time.perf_counter()
     with Store(folder, design.name) as store:
         store.start_execution(command="benchmark", device="cpu")
+        mirror = MirrorProcess(folder, design.name, folder / "reports") if task["mirror"] else None
+        if mirror is not None:
+            mirror.start()
         run_study(design, Bench(store, executor, Silent(), folder / ".cache"))
         n = len(store.finished())
         store.end_execution(status="done", time_s=0.0)
@@ -106,7 +119,9 @@ def run_parts(task: dict[str, Any]) -> dict[str, Any]:
     executor.close()
     rebuild(design.name, folder, folder / "reports")
     ended = time.perf_counter()
+    beside = {} if mirror is None else {"mirror_cpu_s": cpu_s_until_done(mirror)}
     return {
+        **beside,
         "trials": n,
         "planning_s": planned - begun,
         "training_s": executor.open_s,
@@ -115,6 +130,23 @@ def run_parts(task: dict[str, Any]) -> dict[str, Any]:
         "wall_s": ended - begun,
         "peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
+
+
+def cpu_s_until_done(mirror: MirrorProcess) -> float:
+    """Processor seconds of a mirror's process, its start included, once it has mirrored everything.
+
+    Raises RuntimeError where it could not.
+    """
+    process = next(p for p in psutil.Process().children() if "harness.records.follow" in p.cmdline())
+    mirror.finish()
+    cpu_s = 0.0
+    while mirror.state().running:
+        with contextlib.suppress(psutil.Error):  # it may end between the two looks
+            cpu_s = sum(process.cpu_times()[:2]) or cpu_s
+        time.sleep(0.02)
+    if not mirror.stop(0.0):
+        raise RuntimeError(f"the mirror did not finish: {mirror.state().error}")
+    return cpu_s
 
 
 def run_mirror(task: dict[str, Any]) -> dict[str, Any]:
@@ -129,10 +161,10 @@ PARTS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {"study": run_par
 
 
 def _fresh(session: Session, part: str, **task: Any) -> dict[str, Any]:
-    """Run a part in a fresh process."""
+    """Run a part in a fresh process, its mirror in the folder of its own."""
     source, target = session.folder / f"{part}.task.json", session.folder / f"{part}.result.json"
     source.write_text(json.dumps({"part": part, **task}), encoding="utf-8")
-    run_fresh(module("scaling", source, target))
+    run_fresh(module("scaling", source, target), {"MLFLOW_TRACKING_URI": ""})
     found: dict[str, Any] = json.loads(target.read_text(encoding="utf-8"))
     return found
 
@@ -143,36 +175,32 @@ def _folder(session: Session, name: str) -> Path:
     return folder
 
 
+def _study(session: Session, file: Path, mirror: bool = False) -> dict[str, Any]:
+    """A study with two workers, in its file's folder."""
+    return _fresh(session, "study", file=str(file), folder=str(file.parent), workers=WORKERS, mirror=mirror)
+
+
 def overhead(session: Session) -> Result:
-    """The share of a study of about 1,000 trials in which nothing trains."""
+    """The share of a study of about 1,000 trials in which nothing trains, and the mirror beside it."""
     runs = []
     for turn in range(session.rounds if session.full else 1):
-        folder = _folder(session, "overhead")
-        runs.append(
-            _fresh(session, "study", file=str(mnist1d_study(folder, 125)), folder=str(folder), workers=2)
-        )
+        runs.append(_study(session, mnist1d_study(_folder(session, "overhead"), 125), mirror=True))
         session.say(f"  overhead, round {turn + 1}: {runs[-1]['wall_s']:.1f} s, {runs[-1]['trials']} trials")
     shares = [1 - r["training_s"] / r["wall_s"] for r in runs]
+    mirrored = [1e3 * r["mirror_cpu_s"] / r["trials"] for r in runs]
+    what = "planning, Optuna, records and report"
     rows = [
-        Row(
-            "overhead",
-            "planning, Optuna, records and report",
-            shares,
-            "of wall time",
-            Bar(0.1, at_least=False),
-        )
+        Row("overhead", what, shares, "of wall time", Bar(0.1, at_least=False)),
+        Row("overhead", "mirror beside it, processor time a trial", mirrored, "ms", Bar(25, at_least=False)),
     ]
     return Result(rows, [{"case": "overhead", **r} for r in runs])
 
 
 def tenfold(session: Session) -> Result:
-    """Small trials, 1,000 and ten times as many (with `--full`; a third of both without)."""
-    judged = 3_333 if session.full else 1_111
+    """1,000 small trials and 10,000."""
     runs: dict[str, dict[str, Any]] = {}
-    for name, replicates in (("one", judged // 10 - 18), ("ten", judged - 18)):
-        folder = _folder(session, "tenfold")
-        file = small_study(folder, replicates, 15)
-        runs[name] = _fresh(session, "study", file=str(file), folder=str(folder), workers=2)
+    for name, replicates in (("one", 333 - 18), ("ten", 3_333 - 18)):
+        runs[name] = _study(session, small_study(_folder(session, "tenfold"), replicates, SMALL_EPOCHS))
         session.say(f"  tenfold: {runs[name]['trials']} trials in {runs[name]['wall_s']:.1f} s")
     one, ten = runs["one"], runs["ten"]
     times = ten["trials"] / one["trials"] / 10
@@ -187,7 +215,7 @@ def tenfold(session: Session) -> Result:
 def mirror(session: Session) -> Result:
     """The mirror of a finished study of 204 trials, alone."""
     folder = _folder(session, "mirror")
-    _fresh(session, "study", file=str(small_study(folder, 50, 15)), folder=str(folder), workers=2)
+    _study(session, small_study(folder, 50, SMALL_EPOCHS))
     runs = []
     for turn in range(session.rounds):
         (folder / "mirror.db").unlink(missing_ok=True)
