@@ -58,7 +58,7 @@ def outcome_table(evidence: Evidence, outcome: Outcome, target: float | None = N
         for p, record in finished(evidence, "judge")
     ]
     table = pd.DataFrame(rows, columns=COLUMNS)
-    if table["value"].isna().any():
+    if table["value"].isna().any() and outcome.function != "probe":
         lower = outcome_direction(outcome) == "lower"
         worst = table["value"].max() if lower else table["value"].min()
         table["value"] = table["value"].where(~(table["value"].isna() & table["diverged"]), worst)

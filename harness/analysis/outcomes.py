@@ -12,9 +12,11 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.analysis.probe_outcome import probe_value
 from harness.errors import BadInput
 from harness.words.metrics import Metric, split_metric
 from harness.words.outcome import OUTCOMES, Outcome
+from harness.words.probes import PROBES, ProbeOptions
 from harness.words.record import Record, Status
 
 Direction = Literal["higher", "lower"]
@@ -62,6 +64,11 @@ def outcome_direction(outcome: Outcome, override: Direction | None = None) -> Di
         return "lower"
     if override is not None:
         return override
+    if outcome.function == "probe" and outcome.metric in PROBES:
+        better = PROBES[outcome.metric].better
+        if better is None or "slope" in outcome.options:
+            raise BadInput(f"outcome {outcome} is better neither way; give direction: higher, or lower")
+        return better
     fixed: dict[str, Direction] = {"diverged": "lower", "success": "higher"}
     return fixed.get(outcome.function) or split_metric(outcome.metric)[1].better
 
@@ -144,6 +151,13 @@ def _success(asked: _Asked) -> Value:
     return Value(float(reached))
 
 
+def _probe(asked: _Asked) -> Value:
+    """What a probe measured of the hidden layers; a run that diverged keeps what it had at its start."""
+    if asked.record.status is Status.DIVERGED and asked.outcome.options.get("when") != "start":
+        return Value(float(np.nan), diverged=True)
+    return Value(probe_value(asked.outcome, asked.record))
+
+
 def first_step(steps: Floats, curve: Floats, target: float) -> float | None:
     """The first step where the centred running median of 3 of a rising curve reaches `target`, or None.
 
@@ -186,5 +200,9 @@ FUNCTIONS: dict[str, Callable[[_Asked], Value]] = {
     "area": _area,
     "diverged": _diverged,
     "success": _success,
+    "probe": _probe,
 }
-OPTIONS: dict[str, set[str]] = {"success": {"at_least", "at_most"}}
+OPTIONS: dict[str, set[str]] = {
+    "success": {"at_least", "at_most"},
+    "probe": set(ProbeOptions.model_fields),
+}

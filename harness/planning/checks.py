@@ -8,8 +8,10 @@ from typing import Any
 from harness.catalogue.metrics import measured
 from harness.errors import BadInput, unknown
 from harness.planning.availability import outcomes_of, unavailable
+from harness.planning.ensembles import ensemble_problems
 from harness.planning.hypothesis_checks import WITHOUT_METRIC, hypothesis_problems
 from harness.planning.power import ALPHA, smallest_sign_flip_p
+from harness.planning.probes import probe_problems
 from harness.words.design import Design
 from harness.words.form_errors import Problem, shown
 from harness.words.hypothesis import BestOf
@@ -30,6 +32,8 @@ def meaning_problems(study: Study, design: Design) -> list[Problem]:
     problems = [*_outcome_problems(study, design), *_selection(study), *_targets(study, design)]
     for index, hypothesis in enumerate(study.hypotheses):
         problems.extend(hypothesis_problems(design, index, hypothesis))
+    problems.extend(probe_problems(study, design))
+    problems.extend(ensemble_problems(study, design))
     problems.extend(_required(study, design))
     problems.extend(_replicates(study))
     silenced = {p.location for p in unavailable(study)}
@@ -38,8 +42,8 @@ def meaning_problems(study: Study, design: Design) -> list[Problem]:
 
 def _outcome_problems(study: Study, design: Design) -> Iterator[Problem]:
     for place, outcome in outcomes_of(study):
-        if outcome.function not in AVAILABLE_OUTCOMES or outcome.function == "exact":
-            continue  # an exact quantity has a name of its own, checked with the identity
+        if outcome.function not in AVAILABLE_OUTCOMES or outcome.function in ("exact", "probe"):
+            continue  # they have names of their own, checked with the identity and in `probes`
         message = _metric_message(outcome, design) or _option_message(outcome)
         if message:
             yield Problem(place, message)

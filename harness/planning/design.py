@@ -11,6 +11,7 @@ from harness.planning.arms import Combination, combinations, factors, overlap, p
 from harness.planning.availability import unavailable
 from harness.planning.checks import meaning_problems
 from harness.planning.dimensions import dimensions, tuning_points
+from harness.planning.probes import with_probes
 from harness.planning.tiers import apply_tier
 from harness.words.config import SECTIONS, RunConfig
 from harness.words.design import Arm, DataFacts, Design
@@ -86,7 +87,8 @@ def _design(file: StudyFile, tier: str | None) -> Design:
 def _arm(file: StudyFile, combination: Combination) -> tuple[Arm | None, list[Problem]]:
     """The arm, or what is wrong with it."""
     try:
-        config = resolve(beside(set_paths(file.study.base, combination.paths), file.path.parent))
+        tree = with_probes(set_paths(file.study.base, combination.paths), file.study)
+        config = resolve(beside(tree, file.path.parent))
         facts = data_facts(config)
         size = n_parameters(config, facts)
     except ConfigError as error:
@@ -124,7 +126,7 @@ def _source(combination: Combination, path: str) -> Location:
 
 
 def _length_problems(combination: Combination, config: RunConfig, facts: DataFacts) -> Iterator[Problem]:
-    if config.train.total_steps(facts.n_train) < 1:
+    if config.train.steps is None and config.train.total_steps(facts.n_train) < 1:
         message = (
             f"a batch of {config.train.batch_size} is larger than the {facts.n_train} training examples; "
             f'allowed: at most {facts.n_train}, or "full"'
@@ -134,7 +136,7 @@ def _length_problems(combination: Combination, config: RunConfig, facts: DataFac
 
 def _base_problems(base: Mapping[str, Any]) -> Iterator[Problem]:
     for section, value in base.items():
-        if section not in SECTIONS:
+        if section not in (*SECTIONS, "probes"):
             yield Problem(("base", section), unknown("section of a config", section, SECTIONS))
         elif not isinstance(value, Mapping):
             message = f"found {shown(value)}; allowed: a mapping of options, such as {{name: ...}}"

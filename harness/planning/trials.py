@@ -61,6 +61,8 @@ class _Place(NamedTuple):
 def _placed(design: Design, arm: Arm, place: _Place, params: Params) -> Placed:
     values = with_whole_numbers(arm, params)
     config = resolved_with(arm.config, values).tree()
+    if place.phase == "tune":
+        config.pop("probes", None)  # only judged trials are probed
     trial = Trial(
         study=design.name, phase=place.phase, replicate=place.replicate, config=config, member=place.member
     )

@@ -11,7 +11,7 @@ from harness.words.base import Word
 
 OUTCOMES = ("final", "best", "steps_to", "area", "probe", "ensemble", "success", "diverged", "cost", "exact")
 # Those a run can already measure; the rest parses, and planning says that it isn't there yet.
-AVAILABLE_OUTCOMES = ("final", "best", "steps_to", "area", "diverged", "success", "exact")
+AVAILABLE_OUTCOMES = ("final", "best", "steps_to", "area", "diverged", "success", "probe", "exact")
 
 
 class Outcome(Word):

@@ -29,16 +29,19 @@ class ProbeFacts(NamedTuple):
     log: bool = False  # drawn on a logarithmic axis
     moves: bool = False  # says something only after a first step
     state: bool = False  # is of the optimizer's state too, which isn't kept where members stop early
+    better: Literal["higher", "lower"] | None = None
     values: int = 1  # numbers a layer
 
 
 PROBES: dict[str, ProbeFacts] = {
     "activation_mean": ProbeFacts("mean activation"),
     "total_spread": ProbeFacts("standard deviation of activations", log=True),
-    "between_sample_spread": ProbeFacts("between-sample standard deviation of activations", log=True),
-    "saturated_fraction": ProbeFacts("share of saturated activations"),
-    "dead_fraction": ProbeFacts("share of dead units"),
-    "gradient_norm": ProbeFacts("norm of the weights' gradient", log=True),
+    "between_sample_spread": ProbeFacts(
+        "between-sample standard deviation of activations", log=True, better="higher"
+    ),
+    "saturated_fraction": ProbeFacts("share of saturated activations", better="lower"),
+    "dead_fraction": ProbeFacts("share of dead units", better="lower"),
+    "gradient_norm": ProbeFacts("norm of the weights' gradient", log=True, better="higher"),
     "update_ratio": ProbeFacts("update-to-weight ratio", log=True, state=True),
     "effective_rate": ProbeFacts("median effective learning rate", log=True, moves=True, state=True),
     "activation_histogram": ProbeFacts("activations", values=HISTOGRAM_BINS),
