@@ -15,7 +15,7 @@ from harness.analysis.estimates import CONFIDENCE, Interval
 from harness.analysis.kinds.base import WITHOUT_DELTA, Answered, Kind
 from harness.analysis.outcome_table import arm_values
 from harness.analysis.question import Question
-from harness.analysis.scale import Scale, outcome_label
+from harness.analysis.scale import Scale
 from harness.analysis.verdict_rule import Ruling, bound_rule
 from harness.errors import BadInput
 from harness.words.hypothesis import Threshold
@@ -146,10 +146,12 @@ def statement(asked: Question) -> str:
 def finding(asked: Question, found: Estimate) -> str:
     """The critical level and what was claimed of it."""
     bound, sign = _bound(asked)
-    half = f"half the runs {EVENTS[asked.outcome.function]} at {asked.scale.unit} {found.shown_value:.3g}"
-    interval = f"95 % interval {found.shown_low:.3g} to {found.shown_high:.3g}"
+    levels = _levels(asked)
+    at_end = any(math.isclose(found.shown_value, end) for end in (levels.values[0], levels.values[-1]))
+    where = f"{levels.factor} {found.shown_value:.3g}{' or beyond' if at_end else ''}"
+    interval = f"95 % interval {found.shown_low:.3g} to {found.shown_high:.3g}, cut at the outermost levels"
     claimed = "" if bound is None else f", {'above' if sign > 0 else 'below'} {bound:g} claimed"
-    return f"{half}, {interval}{claimed} ({outcome_label(asked.outcome)})"
+    return f"half the runs {EVENTS[asked.outcome.function]} at {where}, {interval}{claimed}"
 
 
 THRESHOLD = Kind(weigh, threshold, statement, finding, WITHOUT_DELTA)

@@ -1,0 +1,415 @@
+"""Every kind of hypothesis: supported, refuted and inconclusive on outcomes whose truth is known."""
+
+import json
+import math
+from dataclasses import replace
+from typing import get_args
+
+import numpy as np
+import pytest
+
+from harness.analysis.estimates import paired_t
+from harness.analysis.judge import judge_study
+from harness.analysis.kinds import KINDS
+from harness.analysis.kinds.joint import Part, deciding
+from harness.analysis.verdict_rule import effect_rule
+from harness.errors import BadInput, UnknownName
+from harness.words.hypothesis import Hypothesis
+from harness.words.verdict import Answer
+from tests.analysis.swept import normal, swept
+
+SUPPORTED, REFUTED, INCONCLUSIVE = Answer.SUPPORTED, Answer.REFUTED, Answer.INCONCLUSIVE
+SIZES, RATES, LEARNING_RATES = [250, 1000, 4000, 16000], [0, 0.2, 0.5, 0.9], [0.01, 0.1, 1.0, 10.0]
+DOSE = {"kind": "dose", "outcome": "test/accuracy"}
+OPTIMUM = {"kind": "interior_optimum", "outcome": "test/accuracy"}
+INTERACTION = {
+    "kind": "interaction",
+    "a": "relu",
+    "b": "tanh",
+    "over": "model.depth",
+    "outcome": "test/accuracy",
+}
+THRESHOLD = {"kind": "threshold", "outcome": "diverged", "over": "optimizer.lr"}
+IMPOSSIBLE = {
+    "kind": "impossibility",
+    "arm": {},
+    "outcome": {"success": "train/accuracy", "at_least": 1.0},
+    "certificate": "linear_separability",
+}
+
+
+def judged(evidence):
+    """The verdict on the only hypothesis, as plain JSON would carry it."""
+    verdict = judge_study(evidence)
+    json.dumps(verdict.model_dump(mode="json"), allow_nan=False)
+    assert verdict.headline.startswith(verdict.hypotheses[0].answer.value)
+    return verdict.hypotheses[0]
+
+
+def along(factor, levels, means, hypothesis, **options):
+    return swept({factor: levels}, normal(dict(zip(levels, means, strict=True))), hypothesis, **options)
+
+
+def pair(difference, hypothesis, **options):
+    means = {"sgd": 0.6, "adam": 0.6 + difference}
+    pair = {"a": "adam", "b": "sgd", "outcome": "test/accuracy", **hypothesis}
+    return swept({"optimizer.name": list(means)}, normal(means, **options), pair)
+
+
+def test_the_table_has_every_kind_a_study_may_name():
+    kinds = get_args(get_args(Hypothesis)[0])
+    named = [get_args(k.model_fields["kind"].annotation)[0] for k in kinds]
+    assert sorted(KINDS) == sorted(named)
+
+
+@pytest.mark.parametrize(
+    ("means", "direction", "answer", "grade"),
+    [
+        ((0.5, 0.55, 0.6, 0.65), "increasing", SUPPORTED, "clear"),
+        ((0.65, 0.6, 0.55, 0.5), "increasing", REFUTED, "reversed"),
+        ((0.65, 0.6, 0.55, 0.5), "decreasing", SUPPORTED, "clear"),
+        ((0.6, 0.6, 0.6, 0.6), "increasing", REFUTED, "negligible"),
+        ((0.5, 0.504, 0.507, 0.51), "increasing", INCONCLUSIVE, ""),
+    ],
+)
+def test_dose(means, direction, answer, grade):
+    found = judged(along("data.n_train", SIZES, means, {**DOSE, "direction": direction}))
+    assert (found.answer, found.grade, found.fragile) == (answer, grade, False)
+    assert [row["level"] for row in found.levels] == ["250", "1000", "4000", "16000"]
+    sign = 1 if direction == "increasing" else -1
+    ends = sign * (found.levels[-1]["mean"] - found.levels[0]["mean"])
+    assert found.estimate.extra["end_to_end"] == pytest.approx(ends)
+    # levels four times apart are even in the logarithm: the fitted change is near the ends' difference
+    assert found.estimate.value == pytest.approx(ends, abs=0.01)
+
+
+def test_a_dose_says_where_a_step_goes_the_other_way():
+    found = judged(along("data.n_train", SIZES, (0.5, 0.6, 0.55, 0.65), DOSE))
+    assert found.estimate.extra["reversal_beyond_delta"] == "yes"
+    assert found.estimate.extra["largest_reversal"] == pytest.approx(0.05, abs=0.01)
+    assert "the other way" in found.reason
+
+
+def test_levels_are_ordered_by_value_and_by_the_logarithm_only_above_0():
+    shuffled = [4000, 250, 16000, 1000]
+    found = judged(along("data.n_train", shuffled, (0.6, 0.5, 0.65, 0.55), DOSE))
+    assert (found.answer, found.levels[0]["value"]) == (SUPPORTED, 250)
+    linear = judged(along("model.dropout", RATES, (0.5, 0.52, 0.55, 0.59), DOSE))
+    assert linear.estimate.value == pytest.approx(0.09, abs=0.01)
+
+
+def test_a_dose_needs_levels_that_are_numbers():
+    names = along(
+        "optimizer.name", ["sgd", "adam", "nag"], (0.5, 0.6, 0.7), {**DOSE, "over": "optimizer.name"}
+    )
+    with pytest.raises(BadInput, match="at least 2 levels that are numbers"):
+        judge_study(names)
+    with pytest.raises(UnknownName, match=r"optimizer\.nam"):
+        judge_study(along("optimizer.name", ["sgd", "adam"], (0.5, 0.6), {**DOSE, "over": "optimizer.nam"}))
+
+
+@pytest.mark.parametrize("tuned", [True, False])
+@pytest.mark.parametrize(
+    ("means", "answer", "optimum", "against"),
+    [
+        ((0.5, 0.6, 0.55, 0.4), SUPPORTED, "0.2", "0"),
+        ((0.5, 0.55, 0.6, 0.65), REFUTED, "0.5", "0.9"),
+        ((0.65, 0.6, 0.55, 0.5), REFUTED, "0.2", "0"),
+        ((0.6, 0.607, 0.55, 0.5), INCONCLUSIVE, "0.2", "0"),
+    ],
+)
+def test_interior_optimum(means, answer, optimum, against, tuned):
+    scores = dict(zip(RATES, means, strict=True)) if tuned else None
+    found = judged(along("model.dropout", RATES, means, OPTIMUM, tuned=scores))
+    assert found.answer is answer
+    assert (found.estimate.extra["optimum"], found.estimate.extra["against"]) == (optimum, against)
+    # nothing tuned: every other replicate chose the level, the others test it
+    assert found.estimate.n == (20 if tuned else 10)
+
+
+def test_the_optimum_is_chosen_by_tuning_and_not_by_what_is_judged():
+    scores = {0: 0.1, 0.2: 0.2, 0.5: 0.9, 0.9: 0.3}
+    found = judged(along("model.dropout", RATES, (0.5, 0.7, 0.6, 0.4), OPTIMUM, tuned=scores))
+    assert found.estimate.extra["optimum"] == "0.5"
+
+
+def test_an_intersection_union_is_decided_by_its_worst_part():
+    generator = np.random.default_rng(0)
+    parts = []
+    for name, mean in (("high", 3.0), ("low", 1.5)):
+        interval = paired_t(mean + generator.normal(size=20) / 3)
+        parts.append(Part(name, interval, effect_rule(interval, 1.0), SUPPORTED))
+    least = deciding(parts)
+    assert (least.label, least.interval.p_value) == ("low", max(p.interval.p_value for p in parts))
+    gone = parts[0]._replace(label="gone", ruling=effect_rule(paired_t(generator.normal(size=20)), 1.0))
+    assert deciding([*parts, gone]).label == "gone"
+
+
+@pytest.mark.parametrize(
+    ("difference", "answer", "grade"),
+    [
+        (0.0, SUPPORTED, "clear"),
+        (0.001, SUPPORTED, "likely"),
+        (0.008, INCONCLUSIVE, ""),
+        (0.03, REFUTED, "different"),
+        (-0.03, REFUTED, "different"),
+    ],
+)
+def test_equivalence(difference, answer, grade):
+    found = judged(pair(difference, {"kind": "equivalence"}))
+    assert (found.answer, found.grade) == (answer, grade)
+    assert found.estimate.shown_low < found.estimate.extra["low_90"]
+    assert (found.needed_n is None) == (answer is not INCONCLUSIVE)
+
+
+@pytest.mark.parametrize(
+    ("difference", "answer", "grade"),
+    [
+        (0.03, SUPPORTED, "clear"),
+        (0.0, SUPPORTED, "clear"),
+        (-0.012, INCONCLUSIVE, ""),
+        (-0.04, REFUTED, "inferior"),
+    ],
+)
+def test_non_inferiority(difference, answer, grade):
+    found = judged(pair(difference, {"kind": "non_inferiority"}))
+    assert (found.answer, found.grade) == (answer, grade)
+    assert (found.estimate.low > -found.delta) == (answer is SUPPORTED)
+
+
+@pytest.mark.parametrize(
+    ("difference", "answer", "grade"),
+    [
+        (0.04, SUPPORTED, "clear"),
+        (0.017, INCONCLUSIVE, ""),
+        (0.007, REFUTED, "too small"),
+        (-0.003, REFUTED, "negligible"),
+        (-0.04, REFUTED, "reversed"),
+    ],
+)
+def test_at_least(difference, answer, grade):
+    found = judged(pair(difference, {"kind": "at_least", "x": 0.02}))
+    assert (found.answer, found.grade) == (answer, grade)
+    assert found.delta == 0.02  # x is what the forest plot and the gates go by
+    assert found.estimate.extra["beyond_x"] == pytest.approx(found.estimate.shown_value - 2)
+
+
+def interacting(gain, direction="increasing", depths=(1, 3, 8)):
+    generator = np.random.default_rng(3)
+
+    def outcomes(activation, depth):
+        advantage = gain * np.log(depth) if activation == "relu" else 0.0
+        return 0.6 + advantage + 0.005 * generator.normal(size=20)
+
+    factors = {"model.activation": ["relu", "tanh"], "model.depth": list(depths)}
+    return swept(factors, outcomes, {**INTERACTION, "direction": direction})
+
+
+@pytest.mark.parametrize(
+    ("gain", "direction", "answer"),
+    [
+        (0.05, "increasing", SUPPORTED),
+        (-0.05, "increasing", REFUTED),
+        (-0.05, "decreasing", SUPPORTED),
+        (0.0, "decreasing", REFUTED),
+        (0.004, "increasing", INCONCLUSIVE),
+    ],
+)
+def test_interaction(gain, direction, answer):
+    assert judged(interacting(gain, direction)).answer is answer
+
+
+def test_an_interaction_of_two_levels_is_the_difference_of_two_differences():
+    evidence = interacting(0.05, depths=(1, 8))
+    found = judged(evidence)
+    wide = evidence.trials.pivot(index="replicate", columns="arm", values="test/accuracy")
+    gain = (wide["relu, 8"] - wide["tanh, 8"]) - (wide["relu, 1"] - wide["tanh, 1"])
+    expected = paired_t(gain.to_numpy())
+    assert (found.estimate.value, found.estimate.low) == pytest.approx((expected.value, expected.low))
+    assert found.estimate.p_value == pytest.approx(expected.p_value)
+
+
+def test_two_levels_that_are_no_numbers_can_interact():
+    generator = np.random.default_rng(4)
+
+    def outcomes(network, permuted):
+        return (0.9 if (network, permuted) == ("cnn", False) else 0.6) + 0.01 * generator.normal(size=10)
+
+    hypothesis = {**INTERACTION, "a": "cnn", "b": "mlp", "over": "data.permuted", "direction": "decreasing"}
+    evidence = swept({"model.name": ["cnn", "mlp"], "data.permuted": [False, True]}, outcomes, hypothesis)
+    assert judged(evidence).estimate.value == pytest.approx(0.3, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("mean", "bound", "answer"),
+    [
+        (0.98, {"above": 0.97}, SUPPORTED),
+        (0.95, {"above": 0.97}, REFUTED),
+        (0.9702, {"above": 0.97}, INCONCLUSIVE),
+        (0.95, {"below": 0.97}, SUPPORTED),
+        (0.98, {"below": 0.97}, REFUTED),
+    ],
+)
+def test_mechanism(mean, bound, answer):
+    outcomes = normal({"a": mean, "b": 0.5}, spread=0.002)
+    hypothesis = {"kind": "mechanism", "arm": {"model.name": "a"}, "outcome": "test/accuracy", **bound}
+    found = judged(swept({"model.name": ["a", "b"]}, outcomes, hypothesis))
+    assert found.answer is answer
+    assert found.estimate.shown_low < found.estimate.shown_value < found.estimate.shown_high
+    assert found.estimate.shown_value == pytest.approx(100 * mean, abs=0.1)  # the outcome, in per cent
+    assert (found.delta, found.shown_delta) == (None, None)
+
+
+def test_a_mechanism_of_several_arms_must_hold_in_all():
+    hypothesis = {"kind": "mechanism", "arm": {}, "outcome": "test/accuracy", "above": 0.7}
+    found = judged(swept({"model.name": ["a", "b"]}, normal({"a": 0.9, "b": 0.6}), hypothesis))
+    assert (found.answer, found.estimate.extra["arm"]) == (REFUTED, "b")
+    assert len(found.levels) == 2
+
+
+def diverging(*chances, n=20):
+    generator = np.random.default_rng(5)
+    chance = dict(zip(LEARNING_RATES, chances, strict=True))
+    return lambda rate: np.where(generator.random(n) < chance[rate], np.nan, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("chances", "bound", "answer"),
+    [
+        ((0, 0, 1, 1), {}, SUPPORTED),
+        ((0, 0.1, 0.9, 1), {}, SUPPORTED),
+        ((0, 0, 0, 0), {}, REFUTED),
+        ((1, 1, 1, 1), {}, REFUTED),
+        ((0, 0, 0, 0.5), {}, INCONCLUSIVE),
+        ((0, 0, 1, 1), {"above": 0.05}, SUPPORTED),
+        ((0, 0, 1, 1), {"above": 2}, REFUTED),
+        ((0, 0, 1, 1), {"below": 2}, SUPPORTED),
+        ((0, 0, 1, 1), {"below": 0.3}, INCONCLUSIVE),
+        ((0, 0, 0, 0), {"above": 0.05}, SUPPORTED),
+        ((0, 0, 0, 0), {"below": 0.05}, REFUTED),
+    ],
+)
+def test_threshold(chances, bound, answer):
+    found = judged(swept({"optimizer.lr": LEARNING_RATES}, diverging(*chances), {**THRESHOLD, **bound}))
+    assert found.answer is answer
+    assert found.levels[0]["events"] == 20 * chances[0]
+    if bound and found.estimate:
+        below = "below" in bound
+        side = (
+            found.estimate.shown_high < bound["below"] if below else found.estimate.shown_low > bound["above"]
+        )
+        assert side == (answer is SUPPORTED)
+
+
+def test_a_bound_outside_the_levels_could_not_be_tested():
+    evidence = swept({"optimizer.lr": LEARNING_RATES}, diverging(0, 0, 1, 1), {**THRESHOLD, "above": 20})
+    with pytest.raises(BadInput, match=r"between the outermost levels, 0\.01 and 10\.0; found 20"):
+        judge_study(evidence)
+
+
+def gate(name, accuracies, widths=()):
+    config = {
+        "data": {"name": "gates", "gate": name},
+        "model": {"name": "mlp", "widths": list(widths)},
+        "train": {"steps": 9},
+    }
+    return swept(
+        {"data.gate": [name]}, lambda _: accuracies, IMPOSSIBLE, metric="train/accuracy", config=config
+    )
+
+
+def test_impossibility():
+    assert judged(gate("xor", [0.75] * 50)).answer is SUPPORTED
+    found = judged(gate("xor", [0.75] * 49 + [1.0]))
+    assert (found.answer, found.grade, found.estimate.extra["successes"]) == (REFUTED, "done", 1)
+    assert judged(gate("and", [0.75] * 50)).grade == "possible"  # nobody managed, though a line exists
+    with pytest.raises(BadInput, match="networks without hidden layers"):
+        judge_study(gate("xor", [0.75] * 50, widths=[4]))
+
+
+def test_the_chance_that_0_of_n_leaves():
+    """Clopper-Pearson by hand: P(0 of n) = (1 - p)^n = 2.5 % at the upper end."""
+    found = judged(gate("xor", [0.5] * 40)).estimate
+    assert (found.low, found.high) == pytest.approx((0, 1 - 0.025 ** (1 / 40)))
+    assert found.p_value is None
+
+
+def test_identity():
+    arms = {"model.name": ["a", "b"]}
+    exact = {"kind": "identity", "outcome": {"exact": "linear_collapse"}}
+    found = judged(swept(arms, normal({"a": 0.5, "b": 0.6}), exact))
+    assert (found.answer, found.p_adjusted) == (SUPPORTED, None)
+    assert {g.passed for g in found.gates} == {None}
+    strict = judged(swept(arms, normal({"a": 0.5, "b": 0.6}), {**exact, "tolerance": 1e-18}))
+    assert (strict.answer, strict.grade) == (REFUTED, "unequal")
+    with pytest.raises(UnknownName, match="linear_collapse"):
+        judge_study(
+            swept(arms, normal({"a": 0.5, "b": 0.6}), {**exact, "outcome": {"exact": "linear_colapse"}})
+        )
+
+
+def test_gates_bear_on_the_kinds_they_make_sense_for():
+    lost = normal({"sgd": 0.6, "adam": 0.6})("sgd")
+    diverged = np.where(np.arange(20) < 6, np.nan, lost)
+    outcomes = {"sgd": lost, "adam": diverged}
+    arms = {"optimizer.name": ["sgd", "adam"]}
+    hypothesis = {"kind": "equivalence", "a": "adam", "b": "sgd", "outcome": "test/accuracy"}
+    gated = judged(swept(arms, outcomes.__getitem__, hypothesis))
+    assert (gated.answer, gated.estimate.method[:6]) == (INCONCLUSIVE, "Hodges")
+    assert [g.name for g in gated.gates if g.passed is False] == ["G4"]
+    ceiling = judged(pair(0.398, {"kind": "equivalence"}, spread=1e-4))
+    assert ceiling.gates[1].passed  # one arm leaves room
+    # an accuracy above 97 % is what the claim is about: no ceiling
+    above = {"kind": "mechanism", "arm": {}, "outcome": "test/accuracy", "above": 0.97}
+    assert judged(swept(arms, normal({"sgd": 0.995, "adam": 0.995}, spread=1e-3), above)).answer is SUPPORTED
+
+
+def test_levels_may_diverge_where_nothing_is_tuned():
+    def outcomes(rate):
+        return np.full(20, np.nan) if rate == 10 else {0.01: 0.2, 0.1: 0.5, 1.0: 0.6}[rate] + noise[rate]
+
+    noise = {rate: 0.01 * np.random.default_rng(6).normal(size=20) for rate in LEARNING_RATES}
+    found = judged(swept({"optimizer.lr": LEARNING_RATES}, outcomes, OPTIMUM))
+    assert (found.answer, found.estimate.extra["optimum"]) == (SUPPORTED, "1.0")
+    assert found.levels[-1]["mean"] == pytest.approx(0.1)  # chance, which stands in for a run that diverged
+
+
+def test_steps_over_levels_are_compared_by_their_ratio():
+    """Steps to the target double from level to level: the change from end to end is 2 x 2 x 2."""
+    steps = {size: 100 * 2**i for i, size in enumerate(SIZES)}
+    evidence = along(
+        "data.n_train", SIZES, (0.5, 0.5, 0.5, 0.5), {**DOSE, "outcome": {"steps_to": "val/accuracy"}}
+    )
+    records = {
+        p.trial: evidence.records[p.trial].model_copy(
+            update={
+                "steps": [0, 2 * steps[int(p.arm)], 4 * steps[int(p.arm)]],
+                "curves": {"val/accuracy": [0.0, 0.8, 0.8]},
+            }
+        )
+        for p in evidence.planned
+    }
+    found = judged(with_target(replace(evidence, records=records), 0.4))
+    assert (found.answer, found.delta) == (SUPPORTED, math.log(1.25))
+    assert found.estimate.shown_value == pytest.approx(8)
+
+
+def with_target(evidence, target):
+    study = evidence.design.study
+    given = study.model_copy(update={"target": study.target.model_copy(update={"value": target})})
+    return replace(evidence, design=evidence.design.model_copy(update={"study": given}))
+
+
+@pytest.mark.parametrize("hypothesis", [DOSE, {**OPTIMUM, "direction": "higher"}])
+def test_repeated_splits_widen_every_interval(hypothesis):
+    evidence = along(
+        "model.dropout", RATES, (0.5, 0.6, 0.55, 0.4), hypothesis, tuned=dict.fromkeys(RATES, 1.0)
+    )
+    fresh = judged(evidence).estimate
+    facts = {a: f.model_copy(update={"scope": "resplit"}) for a, f in evidence.design.data.items()}
+    resplit = type(evidence)(
+        **{**vars(evidence), "design": evidence.design.model_copy(update={"data": facts})}
+    )
+    wider = judged(resplit)
+    assert wider.estimate.standard_error / fresh.standard_error == pytest.approx(math.sqrt(1 + 20))
+    assert not wider.fragile
