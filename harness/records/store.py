@@ -36,6 +36,7 @@ class Contents(NamedTuple):
     records: dict[str, Record]
     checks: list[dict[str, Any]]
     executions: list[dict[str, Any]]
+    predictions: PredictionFiles
 
 
 class _Place(NamedTuple):
@@ -261,7 +262,14 @@ class Store:
                 f"run it first (harness run {self.study})"
             )
         return Contents(
-            design, self.choices(), self.frozen(), self.plan(), self.load(), self.checks(), self.executions()
+            design,
+            self.choices(),
+            self.frozen(),
+            self.plan(),
+            self.load(),
+            self.checks(),
+            self.executions(),
+            self.predictions,
         )
 
     def _save(self, name: str, value: Any) -> None:
