@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from harness.words.design import Choice, Design, Frozen
+from harness.words.predictions import Predictions
 from harness.words.record import Record
 from harness.words.trial import Planned
 
@@ -24,6 +25,8 @@ class Evidence:
     `trials` has one row a planned trial: arm, phase, replicate, point, trial, status, reason,
     diverged_at_step, time_s, and one column a final metric (`test/accuracy`; NaN where diverged).
     `curves` is long: arm, phase, replicate, point, trial, step, metric, value; its texts are categories.
+    Of an ensemble's nets all of that is the first one's: the others are `members`, seen only through
+    their `predictions`.
     """
 
     design: Design
@@ -33,6 +36,8 @@ class Evidence:
     curves: pd.DataFrame
     records: Mapping[str, Record] = field(repr=False)  # trial id -> record
     planned: tuple[Planned, ...] = field(repr=False, default=())
+    members: tuple[Planned, ...] = field(repr=False, default=())  # the second and further of ensembles
+    predictions: Mapping[str, Predictions] = field(repr=False, default_factory=dict)  # by trial id
     checks: tuple[Mapping[str, Any], ...] = ()  # reruns: trial, arm, same (bool), max_difference
     controls: tuple[Mapping[str, Any], ...] = ()  # name, passed (bool), detail
     executions: tuple[Mapping[str, Any], ...] = ()  # what ran when, on what
@@ -47,7 +52,8 @@ def gather(
 ) -> Evidence:
     """Join the plan with the records. Planned trials without a record are left out."""
     by_id = {r.trial: r for r in records}
-    kept = tuple(p for p in planned if p.trial in by_id)
+    recorded = [p for p in planned if p.trial in by_id]
+    kept = tuple(p for p in recorded if p.member == 0)
     trials = pd.DataFrame([_trial_row(p, by_id[p.trial]) for p in kept])
     return Evidence(
         design=design,
@@ -57,6 +63,7 @@ def gather(
         curves=_curve_frame(trials, [by_id[p.trial] for p in kept]) if kept else pd.DataFrame(),
         records=by_id,
         planned=kept,
+        members=tuple(p for p in recorded if p.member > 0),
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from harness.analysis.ensembles import ensemble_values
 from harness.analysis.evidence import Evidence
 from harness.analysis.outcome_table import COLUMNS, arm_values, outcome_table, resolve_target
 from harness.analysis.outcomes import Direction, Floats, outcome_direction
@@ -100,11 +101,11 @@ def question(evidence: Evidence, hypothesis: Hypothesis) -> Question:
 def column_table(
     evidence: Evidence, columns: Sequence[Column], outcome: Outcome, target: float | None
 ) -> pd.DataFrame:
-    """The outcomes of the arms compared, `arm` holding a column's label. Raises BadInput for an ensemble."""
-    ensembles = [c.label for c in columns if c.ensemble is not None]
-    if ensembles:
-        raise BadInput(f"{ensembles[0]}: outcomes of ensembles are not available yet; name arms of the study")
-    return outcome_table(evidence, outcome, target) if columns else pd.DataFrame(columns=COLUMNS)
+    """The outcomes of what is compared, `arm` holding a column's label. Raises BadInput as its makers."""
+    if not columns:
+        return pd.DataFrame(columns=COLUMNS)
+    ensembles = [ensemble_values(evidence, c, outcome) for c in columns if c.ensemble is not None]
+    return pd.concat([outcome_table(evidence, outcome, target), *ensembles], ignore_index=True)
 
 
 def with_delta(asked: Question, reference: str, given: Delta | None) -> Question:

@@ -69,4 +69,9 @@ def judged_evidence(stored: str, results: Path) -> Evidence:
 def evidence(held: Contents) -> Evidence:
     """Everything a store holds, joined."""
     joined = gather(held.design, held.choices, held.frozen, held.planned, held.records.values())
-    return replace(joined, checks=tuple(held.checks), executions=tuple(held.executions))
+    return replace(
+        joined,
+        checks=tuple(held.checks),
+        executions=tuple(held.executions),
+        predictions=held.predictions,
+    )

@@ -37,9 +37,3 @@ def _outcomes(study: Study) -> Iterator[Problem]:
             available = ", ".join(AVAILABLE_OUTCOMES)
             message = f"the outcome {outcome.function!r} is not available yet; available: {available}"
             yield Problem(place, message)
-    for index, hypothesis in enumerate(study.hypotheses):
-        sides = [(name, getattr(hypothesis, name, None)) for name in ("a", "b")]
-        for name, side in sides:
-            if isinstance(side, dict) and "ensemble" in side:
-                message = "a side made of an ensemble is not available yet; name one arm of the study"
-                yield Problem(("hypotheses", index, name), message)

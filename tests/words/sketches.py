@@ -75,7 +75,8 @@ hypotheses:
 """
 
 ENSEMBLES = f"""{BASE}
-arms: {{size: {{one: {{}}, five_times_wider: {{model.width: 500}}}}}}
+arms: {{size: {{one: {{model.width: 100}}, five_times_wider: {{model.width: 500}}}}}}
+judge: {{members: 10}}
 hypotheses:
   - primary: true
     kind: at_least
