@@ -10,6 +10,7 @@ from harness.reporting.content.arms import arms_section, fairness_section
 from harness.reporting.content.context import Context
 from harness.reporting.content.effects import effects_section, replicates_section
 from harness.reporting.content.learning import budget_section, learning_section, speed_section, tuning_section
+from harness.reporting.content.mechanism import mechanism_section
 from harness.reporting.content.provenance import fixed_section, provenance_section
 from harness.reporting.document import Block, Document, Section
 from harness.reporting.numbers import count
@@ -23,6 +24,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Context], tuple[Block, ...]]]] = {
     "tuning": ("Tuning", tuning_section),
     "budget": ("Tuning budget", budget_section),
     "speed": ("Time to target", speed_section),
+    "mechanism": ("Inside the networks", mechanism_section),
     "replicates": ("Every replicate", replicates_section),
     "arms": ("Arms", arms_section),
     "fairness": ("Fairness certificate", fairness_section),

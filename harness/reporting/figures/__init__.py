@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from harness.reporting.figures.budget import budget_curves
 from harness.reporting.figures.forest import forest
 from harness.reporting.figures.learning import learning_medians, learning_panels
+from harness.reporting.figures.mechanism import activation_histograms, probe_lines
 from harness.reporting.figures.nuisance import nuisance_panels
 from harness.reporting.figures.replicates import paired, strip
 from harness.reporting.figures.survival import sensitivity, survival
@@ -24,6 +25,8 @@ FIGURES: dict[str, Callable[..., Figure]] = {
     "budget_curves": budget_curves,
     "survival": survival,
     "sensitivity": sensitivity,
+    "probe_lines": probe_lines,
+    "activation_histograms": activation_histograms,
     "paired": paired,
     "strip": strip,
 }

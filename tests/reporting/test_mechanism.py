@@ -1,0 +1,96 @@
+"""What a report says of the hidden layers: numbers of the figures from records whose values are known."""
+
+import dataclasses
+
+import pytest
+
+from harness.reporting.content.context import Context
+from harness.reporting.content.mechanism import mechanism_section, probe_frame
+from harness.reporting.document import Figure, Paragraph
+from harness.words.paths import set_paths
+from harness.words.probes import HISTOGRAM_BINS
+from tests.simulated import simulated_evidence
+
+PROBES = {
+    "gradient_norm": ["start", "end"],
+    "effective_rate": ["all"],
+    "activation_histogram": ["start"],
+    "dead_fraction": ["end"],
+}
+
+
+def probed(values):
+    """Simulated evidence whose judged records carry the probes `values(replicate, last step)`."""
+    evidence = simulated_evidence(replicates=9, arms=("momentum", "adam"))
+    records = {
+        key: r.model_copy(update={"probes": values(r.replicate, r.steps[-1])}) if r.phase == "judge" else r
+        for key, r in evidence.records.items()
+    }
+    arms = [
+        a.model_copy(update={"config": set_paths(a.config, {"probes": PROBES})}) for a in evidence.design.arms
+    ]
+    design = evidence.design.model_copy(update={"arms": arms})
+    return dataclasses.replace(evidence, records=records, design=design)
+
+
+def of_replicate(replicate, last):
+    bins = [0.0] * HISTOGRAM_BINS
+    return {
+        "gradient_norm": {0: [0.1, 1.0 + replicate], last: [0.0, 0.0]},
+        "effective_rate": {1: [2.0, 4.0], 8: [1.0, 1.0], last: [0.5, 0.5]},
+        "activation_histogram": {0: [1.0, 3.0, *bins[2:], *bins[1:], 5.0]},
+        "dead_fraction": {last: [0.25, 0.75]},
+    }
+
+
+@pytest.fixture(scope="module")
+def figures():
+    blocks = mechanism_section(Context(probed(of_replicate), None))
+    assert all(isinstance(b, Figure) for b in blocks)
+    return {b.name: b for b in blocks}
+
+
+def test_every_probe_and_moment_has_its_figure(figures):
+    assert list(figures) == [
+        "probe-dead_fraction-end",
+        "probe-gradient_norm-start",
+        "probe-gradient_norm-end",
+        "probe-effective_rate-all",
+        "activations-start",
+    ]
+
+
+def test_bands_are_over_replicates_by_layer(figures):
+    data = figures["probe-gradient_norm-start"].data
+    assert data["x"] == [1, 2, 1, 2]
+    assert data["median"] == [0.1, 5.0, 0.1, 5.0]  # of 1 + 0, ..., 1 + 8
+    assert data["low"] == pytest.approx([0.1, 1.8, 0.1, 1.8])
+    assert figures["probe-gradient_norm-end"].data["median"] == [0.0] * 4  # drawn, on a linear axis
+
+
+def test_rates_are_means_over_layers_by_step(figures):
+    data = figures["probe-effective_rate-all"].data
+    assert data["median"][:3] == [3.0, 1.0, 0.5]
+    assert data["x"][:2] == [1, 8]
+
+
+def test_histograms_are_shares_of_each_layer(figures):
+    data = figures["activations-start"].data
+    first = [
+        (layer, left, share)
+        for arm, layer, left, share in zip(
+            data["arm"], data["layer"], data["left"], data["share"], strict=True
+        )
+        if arm == "adam"
+    ]
+    assert first == [(1, -1.0, 0.25), (1, -0.95, 0.75), (2, pytest.approx(2.95), 1.0)]
+
+
+def test_a_study_without_probes_says_so():
+    blocks = mechanism_section(Context(simulated_evidence(replicates=8), None))
+    assert [type(b) for b in blocks] == [Paragraph]
+
+
+def test_the_frame_knows_which_step_is_a_runs_last():
+    frame = probe_frame(probed(of_replicate), "effective_rate")
+    assert set(frame[frame["end"]]["value"]) == {0.5}
