@@ -96,6 +96,7 @@ class Mirror:
             raise BadInput(
                 f"there are no results of {where.study!r} under {where.results_root}: run it first"
             )
+        self._read_plan: tuple[int, dict[str, list[Planned]]] | None = None  # when it was written, and it
         self._lock = Lock(self.store.path / "mirror.lock", f"mirror of {where.study!r} to MLflow")
         self._lock.acquire()
         try:
@@ -131,7 +132,7 @@ class Mirror:
 
         A trial that a whole plan has no more loses its arm, so that it joins no mean of the study as it is.
         """
-        plan = _by_trial(self.store.plan())
+        plan = self._plan()
         statuses = self.store.statuses()
         stale = {
             trial
@@ -160,7 +161,7 @@ class Mirror:
         if design is None:
             return
         findings = Findings(design, self._verdict(), self.where.reports_root / self.where.study)
-        judged = any(p.phase == "judge" for p in self.store.plan())
+        judged = any(p.phase == "judge" for places in self._plan().values() for p in places)
         tags = {NOTE_TAG: note(design, findings.verdict), VIEW_TAG: view_state(design, judged)}
         try:
             self._tag_experiment(tags)
@@ -196,6 +197,13 @@ class Mirror:
                 known[trial] = _Known(run.id, run.tags["status"], run.tags.get("arm", ""))
         return known
 
+    def _plan(self) -> dict[str, list[Planned]]:
+        """Every trial's places in the plan, read again only where it was written again."""
+        written = self.store.plan_time()
+        if self._read_plan is None or self._read_plan[0] != written:
+            self._read_plan = (written, _by_trial(self.store.plan()))
+        return self._read_plan[1]
+
     def _is_current(self, trial: str, status: Status, planned: list[Planned] | None) -> bool:
         known = self._known.get(trial)
         if known is None or known.status != status.value:
@@ -222,6 +230,8 @@ class Mirror:
         for i in range(max(len(values), len(settings))):  # one call, but for a very long curve
             metrics = values[i] if i < len(values) else []
             self._client.log_batch(run, metrics, settings[i] if i < len(settings) else [])
+        if data := runs.inputs(stored):
+            self._client.log_inputs(run, data)
         if too_long:
             self._client.log_text(run, json.dumps(stored.record.config, indent=1), "config.json")
 

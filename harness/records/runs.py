@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any, TypeVar
 
-from mlflow.entities import Metric, Param
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
 
 from harness.records.parts import Stored
 from harness.words.base import content_hash
@@ -21,6 +21,9 @@ from harness.words.verdict import StudyVerdict
 T = TypeVar("T")
 PARAMS_A_CALL = 100
 METRICS_A_CALL = 1000
+CURVE_VALUES = 180  # of a run, about: at 0.07 ms a value, more would take a trial beyond 25 ms
+LONGEST_DIGEST = 36  # of a data set: more is an error
+FEWEST_POINTS = 10  # a curve keeps, however many curves there are
 LONGEST_VALUE = 500  # characters; MLflow cuts params at 6,000 and tags at 8,000 without a word
 
 
@@ -78,21 +81,40 @@ def span_ms(stored: Stored) -> tuple[int, int]:
 
 
 def metrics(stored: Stored) -> list[Metric]:
-    """Every finite value of the curves at its step, and the final metrics, as `final/split/metric`."""
+    """The curves' finite values, thinned where many, and the final metrics, as `final/split/metric`."""
     record = stored.record
     started_ms, ended_ms = span_ms(stored)
-    n = max(len(record.steps), 1)
-    times = [started_ms + (ended_ms - started_ms) * (i + 1) // n for i in range(n)]
+    n = len(record.steps)
+    drawn = [(i, started_ms + (ended_ms - started_ms) * (i + 1) // n) for i in points(n, len(record.curves))]
     found = [
-        Metric(clean(name), value, time, step)
-        for name, curve in record.curves.items()
-        for value, time, step in zip(curve, times, record.steps, strict=False)
-        if math.isfinite(value)
+        Metric(key, curve[i], time, record.steps[i])
+        for key, curve in ((clean(name), curve) for name, curve in record.curves.items())
+        for i, time in drawn
+        if math.isfinite(curve[i])
     ]
     single = {f"final/{name}": value for name, value in record.final.items()}
     single |= {"time/trial_s": record.time_s, "size/parameters": float(record.n_parameters)}
     # At step 0 MLflow draws a bar an arm; at any other step, a line of one point.
     return found + [Metric(clean(k), v, ended_ms, 0) for k, v in single.items() if math.isfinite(v)]
+
+
+def inputs(stored: Stored) -> list[DatasetInput]:
+    """The trial's data set by name and fingerprint, its options as the source; none where it had none."""
+    record = stored.record
+    data, digest = record.config.get("data"), record.provenance.data_fingerprint
+    if not digest or not isinstance(data, dict):
+        return []
+    name = str(data.get("name") or data.get("file") or "data")
+    found = Dataset(cut(name), digest[:LONGEST_DIGEST], "harness", json.dumps(data, sort_keys=True))
+    return [DatasetInput(found, [InputTag("mlflow.data.context", "training")])]
+
+
+def points(evaluations: int, curves: int) -> list[int]:
+    """Which evaluations a run shows, first and last among them: all, or as many as make `CURVE_VALUES`."""
+    most = max(FEWEST_POINTS, CURVE_VALUES // max(curves, 1))
+    if evaluations <= most:
+        return list(range(evaluations))
+    return [round(i * (evaluations - 1) / (most - 1)) for i in range(most)]
 
 
 def arm_metrics(verdict: StudyVerdict, time_ms: int) -> list[Metric]:

@@ -227,6 +227,13 @@ class Store:
         """Every planned trial's place in the design."""
         return self._load("plan", list[Planned], [])
 
+    def plan_time(self) -> int:
+        """When the plan was written, in nanoseconds since 1970; 0 where there is none."""
+        try:
+            return self._document("plan").stat().st_mtime_ns
+        except FileNotFoundError:
+            return 0
+
     def save_checks(self, checks: Sequence[Mapping[str, Any]]) -> None:
         """Write checks.json: what reruns for reproducibility found."""
         self._save("checks", [dict(c) for c in checks])

@@ -40,7 +40,8 @@ def note(design: Design, verdict: StudyVerdict | None) -> str:
             "the report, the verdict and a summary of every arm. `tags.phase = 'tune'` are the trials that "
             "chose each arm's settings, `tags.phase = 'judge'` those that decide. Group by the tag `arm` to "
             "see the mean of each arm; the same `replicate` means the same data and seeds in every arm. "
-            "Intervals and tests stand in the report, not here.",
+            "Long curves are thinned: the records keep every value. Intervals and tests stand in the report, "
+            "not here.",
         ]
     )
 

@@ -8,6 +8,7 @@ import socket
 import sqlite3
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -369,8 +370,8 @@ def test_long_settings_and_long_curves_stay_within_the_limits(where: Places) -> 
     assert run.data.params.keys() == {path for path, _ in flatten(tree)}
     assert len(run.data.params["long"]) == runs.LONGEST_VALUE
     client = MlflowClient(tracking_uri=where.uri)
-    assert len(client.get_metric_history(run.info.run_id, "val/accuracy")) == n
-    assert len(client.get_metric_history(run.info.run_id, "train/loss")) == n - 1
+    assert len(client.get_metric_history(run.info.run_id, "val/accuracy")) == runs.CURVE_VALUES // 2
+    assert len(client.get_metric_history(run.info.run_id, "train/loss")) == runs.CURVE_VALUES // 2 - 1
     (artifact,) = client.list_artifacts(run.info.run_id)
     text = Path(client.download_artifacts(run.info.run_id, artifact.path)).read_text()
     assert json.loads(text) == tree
@@ -451,6 +452,52 @@ def test_a_mirror_that_is_late_is_ended(where: Places) -> None:
     assert not process.stop(0.0)
     assert not process.state().running
     assert process.stop(0.0) is False
+
+
+def test_a_run_names_its_data(where: Places) -> None:
+    no_data = record(2).provenance.model_copy(update={"data_fingerprint": ""})
+    put(where, record(0), record(1), record(2, provenance=no_data))
+    sync(where)
+    found = [
+        [(i.dataset.name, i.dataset.digest, json.loads(i.dataset.source)) for i in run.inputs.dataset_inputs]
+        for run in sorted(mlflow_runs(where), key=lambda r: r.data.tags["replicate"])
+    ]
+    named = ("mnist1d", "f" * 16, config()["data"])
+    assert found == [[named], [named], []]
+
+
+@pytest.mark.parametrize("curves", [0, 1, 4, 60])
+@pytest.mark.parametrize("evaluations", [0, 1, 2, 10, 31, 1_000])
+def test_points_of_long_curves_are_thinned_evenly(evaluations: int, curves: int) -> None:
+    shown = runs.points(evaluations, curves)
+    most = max(runs.FEWEST_POINTS, runs.CURVE_VALUES // max(curves, 1))
+    assert len(shown) == min(evaluations, most)
+    assert shown[:1] + shown[-1:] == list(range(evaluations))[:1] + list(range(evaluations))[-1:]
+    gaps = [b - a for a, b in pairwise(shown)]
+    assert not gaps or (min(gaps) >= 1 and max(gaps) - min(gaps) <= 1)
+
+
+def test_a_long_curve_keeps_its_steps_values_and_times() -> None:
+    steps = list(range(0, 10_000, 10))
+    long = record(steps=steps, curves={name: [s / 7 for s in steps] for name in ("val/loss", "val/accuracy")})
+    shown = [m for m in runs.metrics(Stored(long, "e", 1000.0)) if m.key == "val/loss"]
+    assert len(shown) == runs.CURVE_VALUES // 2
+    assert (shown[0].step, shown[-1].step) == (0, 9_990)
+    assert all(m.value == m.step / 7 for m in shown)
+    share = [(m.timestamp - 999_500) / 500 for m in shown]
+    assert share == pytest.approx([(m.step + 10) / 10_000 for m in shown], abs=2e-3)
+
+
+def test_the_plan_is_read_again_only_when_it_changed(where: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(where, record(0))
+    with Mirror(where) as mirror:
+        assert mirror.catch_up().created == 1
+        monkeypatch.setattr(mirror.store, "plan", lambda: pytest.fail("the plan was read again"))
+        assert mirror.catch_up().created == 0
+        monkeypatch.undo()
+        put(where, record(1))
+        mirror.catch_up()
+    assert {run.data.tags["arm"] for run in mlflow_runs(where)} == {"adam"}
 
 
 def test_evaluations_are_spread_over_the_trial() -> None:
