@@ -9,8 +9,8 @@ import numpy as np
 from scipy import optimize
 
 from harness.analysis.outcomes import Floats
-from harness.errors import BadInput, UnknownName
-from harness.words.config import RunConfig
+from harness.errors import BadInput
+from harness.words.certificates import not_about
 
 INPUTS = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], dtype=float)
 TRUTH = {  # gate -> its outputs for INPUTS
@@ -39,15 +39,10 @@ def linear_separability(config: Mapping[str, Any]) -> Found:
     coding of the inputs (0 and 1, or -1 and 1). Raises BadInput for data other than a gate, or a
     network with hidden layers, of which it says nothing.
     """
-    gate = config["data"].get("gate")
-    if gate is None:
-        raise BadInput("certificate linear_separability is about a gate; found data without data.gate")
-    if gate not in TRUTH:
-        raise UnknownName("gate", gate, TRUTH)
-    if _has_hidden_layers(RunConfig.model_validate(config).model.options):
-        raise BadInput(
-            "certificate linear_separability is about networks without hidden layers; give the arm widths: []"
-        )
+    message = not_about(config)
+    if message is not None:
+        raise BadInput(message)
+    gate = config["data"]["gate"]
     point = shared_point(INPUTS, np.array(TRUTH[gate]))
     if point is None:
         return Found(False, f"a line separates the two classes of {gate}, so a linear threshold can learn it")
@@ -80,12 +75,6 @@ def shared_point(inputs: Floats, labels: np.ndarray) -> Floats | None:
     if not np.allclose(of_ones, of_zeros, rtol=0, atol=SLACK * max(1.0, float(np.abs(inputs).max()))):
         raise AssertionError("the linear program's witness does not lie in both hulls")
     return of_ones
-
-
-def _has_hidden_layers(options: Mapping[str, Any]) -> bool:
-    if "widths" in options:
-        return bool(options["widths"])
-    return options.get("depth") != 0
 
 
 CERTIFICATES: dict[str, Callable[[Mapping[str, Any]], Found]] = {"linear_separability": linear_separability}

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from harness.errors import BadInput, unknown
+from harness.words.certificates import not_about
 from harness.words.design import Design
 from harness.words.form_errors import Problem
 from harness.words.hypothesis import (
@@ -15,6 +16,7 @@ from harness.words.hypothesis import (
     Dose,
     Faster,
     Hypothesis,
+    Impossibility,
     Interaction,
     InteriorOptimum,
     Threshold,
@@ -41,6 +43,7 @@ def hypothesis_problems(design: Design, index: int, hypothesis: Hypothesis) -> I
     yield from _sides(design, place, hypothesis)
     yield from _kind_of_outcome(place, hypothesis)
     yield from _bound(design, place, hypothesis)
+    yield from _certificate(design, place, hypothesis)
     if hasattr(hypothesis, "delta"):
         yield from _delta(place, hypothesis, hypothesis.delta)
 
@@ -109,6 +112,19 @@ def _bound(design: Design, place: Location, hypothesis: Hypothesis) -> Iterator[
         if bound is not None and not low < bound < high:
             message = f"found {bound:g}; allowed: between the outermost levels, {low:g} and {high:g}"
             yield Problem((*place, key), message)
+
+
+def _certificate(design: Design, place: Location, hypothesis: Hypothesis) -> Iterator[Problem]:
+    """A certificate is about the arms it is asked for."""
+    if not isinstance(hypothesis, Impossibility):
+        return
+    try:
+        arms = design.select_arms(hypothesis.arm, hypothesis.at)
+    except BadInput:
+        return  # said of `arm`
+    message = next((m for a in arms if (m := not_about(a.config)) is not None), None)
+    if message is not None:
+        yield Problem((*place, "certificate"), message)
 
 
 def _delta(place: Location, hypothesis: Hypothesis, delta: Delta | None) -> Iterator[Problem]:

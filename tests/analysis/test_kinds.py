@@ -323,7 +323,7 @@ def test_impossibility():
     found = judged(gate("xor", [0.75] * 49 + [1.0]))
     assert (found.answer, found.grade, found.estimate.extra["successes"]) == (REFUTED, "done", 1)
     assert judged(gate("and", [0.75] * 50)).grade == "possible"  # nobody managed, though a line exists
-    with pytest.raises(BadInput, match="networks without hidden layers"):
+    with pytest.raises(BadInput, match="without hidden layers"):
         judge_study(gate("xor", [0.75] * 50, widths=[4]))
 
 
