@@ -127,11 +127,11 @@ def plan(
     asked = Asked(name, tier, replicates)
     asked.file()  # what is wrong there is said before seconds of imports
     check_writable(results, "results")
-    from harness.cli.running import cores, load_design
+    from harness.cli.running import cores, device_of, load_design
     from harness.running.cost import make_plan
 
     design = load_design(asked)
-    made = make_plan(design, results, workers or cores())
+    made = make_plan(design, results, workers or cores(), device_of("auto"))
     show.json(made.model_dump(mode="json")) if as_json else show.plan(design, made)
 
 
@@ -145,8 +145,11 @@ def run(
         str, typer.Option(metavar="DEVICE", help="cpu, cuda, or auto: cuda where there is a GPU.")
     ] = "auto",
     stack: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Most trials trained together as one stack.")
-    ] = 64,
+        int,
+        typer.Option(
+            metavar="N", min=1, help="Most trials trained together as one stack; fewer where that is faster."
+        ),
+    ] = 256,
     amend: Annotated[
         str | None,
         typer.Option(metavar="REASON", help="Why the design changed after judging; the report discloses it."),

@@ -101,7 +101,8 @@ def plan(design: Design, made: Plan) -> None:
         paragraph(f"{len(arms)} arms: {', '.join(arms)}")
     text("")
     sizes = sorted({s.size for s in made.stacks}, reverse=True)
-    table(["stacks", "trials each", "ms a step and trial"], [_stacks(made, size) for size in sizes])
+    header = ["stacks", "trials each", "ms a step and trial", "ms trained alone"]
+    table(header, [_stacks(made, size) for size in sizes])
     kept = f", {made.kept:,} of them done already" if made.kept else ""
     workers = f"{made.workers} worker{'s' if made.workers > 1 else ''}"
     text(f"\n{made.trials:,} trials in all{kept}: about {minutes(made.minutes)} with {workers}")
@@ -112,8 +113,13 @@ def plan(design: Design, made: Plan) -> None:
 
 def _stacks(made: Plan, size: int) -> list[object]:
     alike = [s for s in made.stacks if s.size == size]
-    low, high = (f"{limit(s.ms for s in alike):.2g}" for limit in (min, max))
-    return [sum(s.count for s in alike), size, low if low == high else f"{low} to {high}"]
+    together, alone = _range([s.ms for s in alike]), _range([s.alone_ms for s in alike])
+    return [sum(s.count for s in alike), size, together, alone]
+
+
+def _range(values: Sequence[float]) -> str:
+    low, high = f"{min(values):.2g}", f"{max(values):.2g}"
+    return low if low == high else f"{low} to {high}"
 
 
 def minutes(value: float) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from harness.errors import RunFailed
 from harness.records.store import Store
 from harness.running.executors import Executor
-from harness.running.job import Answer, Job, Report
+from harness.running.job import LARGEST, Answer, Job, Report
 from harness.running.observer import Observer
 from harness.training.stack import stacks_of
 from harness.words.record import Record, Status
@@ -29,7 +29,7 @@ class Bench:
     observer: Observer
     cache_dir: Path
     device: str = "cpu"
-    largest_stack: int = 64
+    largest_stack: int = LARGEST
     records: dict[str, Record] = field(default_factory=dict)  # of this run's design, by trial id
 
 
@@ -63,7 +63,13 @@ def _jobs(bench: Bench, todo: list[Trial], predicted: Collection[str]) -> list[J
     """The trials as stacks, the longest first, cut so that no worker idles while another has two."""
     stacks = stacks_of(todo, fair_size(len(todo), bench.executor.workers, bench.largest_stack))
     jobs = [
-        Job(stack, bench.cache_dir, bench.device, any(t.id in predicted for t in stack.trials))
+        Job(
+            stack,
+            bench.cache_dir,
+            bench.device,
+            predict=any(t.id in predicted for t in stack.trials),
+            largest=bench.largest_stack,
+        )
         for stack in stacks
     ]
     return sorted(jobs, key=lambda job: -job.work)

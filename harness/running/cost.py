@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import time
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-
-import torch
-from torch import Tensor
 
 from harness.planning.points import grid, is_grid
 from harness.planning.power import Detectable, detectable
 from harness.planning.trials import judge_trials, tune_trials
 from harness.records.store import Store
 from harness.running.batch import fair_size
-from harness.running.job import CACHE, splits_of
-from harness.training.members import batch_size_of, stacked_orders
-from harness.training.run import Run, plan_steps, start
+from harness.running.job import CACHE, LARGEST, Job, splits_of
+from harness.training.run import plan_steps
 from harness.training.stack import Stack, stacks_of
-from harness.training.train import measure, train_step
 from harness.words.base import Word
 from harness.words.design import Arm, Design
 from harness.words.trial import Planned, Trial
 
-WARM_UP, TIMED = 2, 5  # steps
 START_S = 6.0  # imports and worker start-up
 REPORT_S = 8.0
 
@@ -46,6 +40,7 @@ class StackPlan(Word):
     size: int
     steps: int
     ms: float
+    alone_ms: float  # of a trial trained alone
     evaluation_s: float  # of the whole stack, all evaluations of a run
 
 
@@ -61,19 +56,22 @@ class Plan(Word):
     detectable: list[str]
 
 
-def make_plan(design: Design, results: Path, workers: int) -> Plan:
-    """Plan a study: its arms and stacks, minutes by a calibration of a few steps, what it can detect.
+def make_plan(design: Design, results: Path, workers: int, device: str = "cpu") -> Plan:
+    """Plan a study: its arms and stacks, minutes by the measured pace of a few steps, what it can detect.
 
-    Takes a few seconds. Tuned points that Optuna would choose are stood in for by the arm's defaults.
+    Takes a few seconds where programs have not been timed before. Tuned points that Optuna would choose
+    are stood in for by the arm's defaults.
     """
     placed = list(_trials(design))
     trials = [trial for trial, _ in placed]
     store = Store(results, design.folder, read_only=True)
     kept = len(store.finished() & {trial.id for trial in trials})
     phases = [[t for t in trials if t.phase == phase] for phase in ("tune", "judge")]
-    stacks = [s for phase in phases if phase for s in stacks_of(phase, fair_size(len(phase), workers, 64))]
+    stacks = [
+        s for phase in phases if phase for s in stacks_of(phase, fair_size(len(phase), workers, LARGEST))
+    ]
     cache = results.absolute() / CACHE
-    measured = [_calibrate(group, cache) for group in _alike(stacks)]
+    measured = [_stack_plan(group, cache, device) for group in _alike(stacks)]
     seconds = sum(s.count * (s.size * s.ms * s.steps / 1e3 + s.evaluation_s) for s in measured)
     seconds *= 1 - kept / len(trials)
     return Plan(
@@ -122,35 +120,19 @@ def _alike(stacks: Sequence[Stack]) -> list[list[Stack]]:
     return list(groups.values())
 
 
-def _calibrate(group: Sequence[Stack], cache: Path) -> StackPlan:
-    """Time a few steps and one evaluation of a stack, on data of a single replicate."""
-    stack = group[0]
-    splits = [splits_of(stack.trials[0], cache)] * len(stack.trials)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with torch.no_grad():
-        run = start(stack, splits, torch.device("cpu"))
-        n_train = len(run.data.splits["train"])
-        orders = stacked_orders(
-            stack.trials, n_train, batch_size_of(stack.config, n_train), run.params.device
-        )
-        times = [_timed_step(run, step, next(orders)) for step in range(WARM_UP + TIMED)]
-        begun = time.perf_counter()
-        measure(run, 0)
-        evaluation_s = time.perf_counter() - begun
-    torch.set_num_threads(threads)
-    total, evaluations = plan_steps(stack.config, n_train)
-    ms = 1e3 * min(times[WARM_UP:]) / len(stack.trials)
+def _stack_plan(group: Sequence[Stack], cache: Path, device: str) -> StackPlan:
+    """The stacks that a program's jobs are trained in, by its pace on data of a single replicate."""
+    job = Job(group[0], cache, device)
+    splits = [splits_of(group[0].trials[0], cache)]
+    pace, trials = job.pacer.pace(job.stack, splits), len(job.stack.trials)
+    parts = pace.parts(trials, job.largest)
+    size = math.ceil(trials / parts)
+    total, evaluations = plan_steps(job.stack.config, len(splits[0].y_train))
     return StackPlan(
-        count=len(group),
-        size=len(stack.trials),
+        count=len(group) * parts,
+        size=size,
         steps=total,
-        ms=ms,
-        evaluation_s=evaluation_s * len(evaluations),
+        ms=1e3 * pace.step(size),
+        alone_ms=1e3 * pace.step(1),
+        evaluation_s=pace.evaluation(size) * size * len(evaluations),
     )
-
-
-def _timed_step(run: Run, step: int, index: Tensor) -> float:
-    begun = time.perf_counter()
-    train_step(run, step, index)
-    return time.perf_counter() - begun

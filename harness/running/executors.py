@@ -134,6 +134,7 @@ class _Slot(threading.Thread):
                 if self._closing.is_set():
                     return
                 self._process, self._pipe = _start_worker()
+                task.job = task.job.halved()  # it may have taken more memory than there is
             except Exception as error:
                 task.future.set_exception(error)
                 return
@@ -141,7 +142,8 @@ class _Slot(threading.Thread):
         task.future.set_exception(
             RunFailed(
                 f"a stack of {len(task.job.stack.trials)} trials ended its worker process {MAX_TRIES} times "
-                f"(exit code {code}); out of memory? Try a smaller --stack. Finished trials are kept."
+                f"(exit code {code}), the last time in parts of at most {task.job.largest}. Finished trials "
+                "are kept."
             )
         )
 

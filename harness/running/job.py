@@ -1,15 +1,18 @@
-"""What a worker does: load a stack's data, train it, hand back its records."""
+"""What a worker does: load a stack's data, train it in as many parts as is fastest, hand back its records."""
 
 from __future__ import annotations
 
+import math
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from harness.catalogue.data import Splits, load_cached
 from harness.catalogue.resolve import options_of
 from harness.errors import HarnessError
+from harness.running.memory import is_out_of_memory
+from harness.running.pace import Pacer
 from harness.training.finish import provenance
 from harness.training.run import plan_steps
 from harness.training.stack import Stack
@@ -19,7 +22,8 @@ from harness.words.predictions import Predictions
 from harness.words.record import Record, Status
 from harness.words.trial import Trial
 
-CACHE = ".cache"  # of data sets, in the results folder
+CACHE = ".cache"  # of data sets and of the pace of programs, in the results folder
+LARGEST = 256  # trials trained together, unless asked otherwise
 Report = Callable[[float], None]  # share of the job that is done, 0 to 1
 
 
@@ -30,13 +34,23 @@ class Job(NamedTuple):
     cache_dir: Path
     device: str = "cpu"
     predict: bool = False  # whether its trials leave predictions too
+    largest: int = LARGEST  # trials trained together, at most
 
     @property
     def work(self) -> float:
-        """How much there is to do, in steps x trials x parameters: for ordering and time left."""
+        """How much there is to do, in steps x trials: for ordering and time left."""
         config = self.stack.config
         n_train = config["data"].get("n_train") or 1_000
         return float(len(self.stack.trials) * plan_steps(config, n_train)[0])
+
+    def halved(self) -> Job:
+        """The job with stacks of at most half as many trials."""
+        return self._replace(largest=max(1, min(self.largest, len(self.stack.trials)) // 2))
+
+    @property
+    def pacer(self) -> Pacer:
+        """What times the job's program."""
+        return Pacer(folder=self.cache_dir / "pace", device=self.device)
 
 
 class Answer(NamedTuple):
@@ -57,15 +71,42 @@ def run_job(job: Job, report: Report = lambda share: None) -> Answer:
     """Train the job's stack. A program's error makes failed records; what the user can mend is raised."""
     try:
         splits = [splits_of(trial, job.cache_dir) for trial in job.stack.trials]
-        predictions: dict[str, Predictions] = {}
-        leave = predictions.__setitem__ if job.predict else None
-        return Answer(list(train(job.stack, splits, job.device, report, leave)), predictions)
+        return _train_in_parts(job, splits, report)
     except HarnessError:
         raise
     except Exception as error:
         where = traceback.format_exc(limit=-3)
         reason = f"{type(error).__name__}: {error}\n{where}"
         return Answer([_failed(trial, job, reason) for trial in job.stack.trials])
+
+
+def _train_in_parts(job: Job, splits: Sequence[Splits], report: Report) -> Answer:
+    """Train the stack part by part, in stacks of the fastest size; out of memory halves that."""
+    trials, records, predictions = job.stack.trials, list[Record](), dict[str, Predictions]()
+    size = part_size(job, splits)
+    while len(records) < len(trials):
+        done = len(records)
+        part = slice(done, done + size)
+
+        def tell(share: float, done: int = done, size: int = size) -> None:
+            report((done + share * min(size, len(trials) - done)) / len(trials))
+
+        leave = predictions.__setitem__ if job.predict else None
+        try:
+            records += train(Stack(job.stack.key, trials[part]), splits[part], job.device, tell, leave)
+        except Exception as error:
+            if size == 1 or not is_out_of_memory(error):
+                raise
+            size = math.ceil(size / 2)
+    return Answer(records, predictions)
+
+
+def part_size(job: Job, splits: Sequence[Splits]) -> int:
+    """How many of the job's trials to train together: whatever takes the least time."""
+    n = len(job.stack.trials)
+    if n == 1:
+        return 1
+    return math.ceil(n / job.pacer.pace(job.stack, splits).parts(n, job.largest))
 
 
 def _failed(trial: Trial, job: Job, reason: str) -> Record:

@@ -1,0 +1,147 @@
+"""How many trials to train together: measured for each program on this machine, and remembered.
+
+A small network gains by company, since a stack shares the overhead of each operation; a large one can
+lose, since it leaves the cache. So a few steps are timed at several stack sizes, the smallest first.
+Whatever is chosen, a trial's result is the same.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from harness.catalogue.data.base import Splits
+from harness.running.memory import free_bytes, is_out_of_memory, peak_bytes
+from harness.running.timing.machine import processor
+from harness.training.members import batch_size_of, stacked_orders
+from harness.training.run import Run, start
+from harness.training.stack import Stack
+from harness.training.train import measure, one_thread, train_step
+from harness.words.base import Word, content_hash
+
+SIZES = (1, 4, 16, 64, 256, 1024, 4096)
+WARM_UP, TIMED = 1, 4  # steps; the first records the program
+WORSE = 1.3  # times the best so far: no larger stack is tried
+GAIN = 0.03  # share of time that makes smaller stacks worth it
+MEMORY_SHARE = 0.5  # of what is free to one worker
+
+
+class Pace(Word):
+    """Seconds a step and an evaluation take, for each trial, by the size of its stack."""
+
+    step_s: dict[int, float]
+    evaluation_s: dict[int, float]
+
+    def step(self, size: int) -> float:
+        """Seconds a step of one trial in a stack of `size`."""
+        return _between(self.step_s, size)
+
+    def evaluation(self, size: int) -> float:
+        """Seconds an evaluation of one trial in a stack of `size`."""
+        return _between(self.evaluation_s, size)
+
+    def also(self, size: int, step_s: float, evaluation_s: float) -> Pace:
+        """This pace and that of one more size."""
+        return Pace(
+            step_s={**self.step_s, size: step_s}, evaluation_s={**self.evaluation_s, size: evaluation_s}
+        )
+
+    def parts(self, trials: int, largest: int) -> int:
+        """Into how many stacks of at most `largest` to cut so many trials for the least time."""
+        counts = sorted({math.ceil(trials / size) for size in (*self.step_s, min(trials, largest))})
+        allowed = [n for n in counts if math.ceil(trials / n) <= largest]
+        times = {n: self.step(math.ceil(trials / n)) for n in allowed}
+        return next(n for n in allowed if times[n] <= (1 + GAIN) * min(times.values()))
+
+
+def _between(known: dict[int, float], size: int) -> float:
+    """Linear in the logarithms; beyond the largest size that was measured as there."""
+    sizes = sorted(known)
+    return float(np.exp(np.interp(np.log(size), np.log(sizes), np.log([known[s] for s in sizes]))))
+
+
+class Pacer(Word):
+    """Times programs on a device and remembers them in a folder."""
+
+    folder: Path
+    device: str = "cpu"
+
+    def pace(self, stack: Stack, splits: Sequence[Splits]) -> Pace:
+        """The pace of a stack's program up to its size; timed where that isn't known yet.
+
+        `splits` are the data of its trials, or of one of them, which then stands for all.
+        """
+        file = self.folder / f"{content_hash([stack.key, processor(), self.device, torch.__version__])}.json"
+        known = timed = _read(file)
+        while (size := self._next(timed, len(stack.trials))) is not None:
+            try:
+                timed = timed.also(size, *_time(stack, splits, size, self.device))
+            except Exception as error:
+                if not timed.step_s or not is_out_of_memory(error):
+                    raise
+                break
+        if timed != known:
+            _write(file, timed)
+        return timed
+
+    def _next(self, timed: Pace, most: int) -> int | None:
+        """The next size to time, or None where larger ones promise nothing or don't fit."""
+        if not timed.step_s:
+            return 1
+        largest = max(timed.step_s)
+        following = next((size for size in SIZES if size > largest), most + 1)
+        if following > most or timed.step_s[largest] > WORSE * min(timed.step_s.values()):
+            return None
+        return following if self._fits(following / largest) else None
+
+    def _fits(self, growth: float) -> bool:
+        """Whether this process could grow so much: its peak is taken to grow as its stack does."""
+        return growth * peak_bytes(self.device) <= MEMORY_SHARE * free_bytes(self.device)
+
+
+def _read(file: Path) -> Pace:
+    """What is remembered; nothing where that can't be read."""
+    try:
+        return Pace.model_validate_json(file.read_bytes())
+    except (OSError, ValueError):
+        return Pace(step_s={}, evaluation_s={})
+
+
+def _write(file: Path, pace: Pace) -> None:
+    """Remember it. Two workers may do so at once: each writes a file of its own, the later one stays."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    own = file.with_suffix(f".{os.getpid()}")
+    own.write_text(pace.model_dump_json(), encoding="utf-8")
+    own.replace(file)
+
+
+def _time(stack: Stack, splits: Sequence[Splits], size: int, device: str) -> tuple[float, float]:
+    """Seconds a step and seconds an evaluation take, for each of the first `size` trials."""
+    trials = stack.trials[:size]
+    data = list(splits[:size]) if len(splits) >= size else [splits[0]] * size
+    with one_thread(), torch.no_grad():
+        run = start(Stack(stack.key, trials), data, torch.device(device))
+        n_train = len(run.data.splits["train"])
+        orders = stacked_orders(trials, n_train, batch_size_of(stack.config, n_train), run.params.device)
+        steps = [_timed(run, partial(train_step, run, i, next(orders))) for i in range(WARM_UP + TIMED)]
+        evaluations = [_timed(run, partial(measure, run, 0)) for _ in range(WARM_UP + 1)]
+    return min(steps[WARM_UP:]) / size, min(evaluations[WARM_UP:]) / size
+
+
+def _timed(run: Run, work: Callable[[], object]) -> float:
+    """Seconds of work: the thread's own on a CPU, whose cores others use too; to its end on a GPU."""
+    if not run.params.is_cuda:
+        started = time.thread_time()
+        work()
+        return time.thread_time() - started
+    started = time.perf_counter()
+    work()
+    torch.cuda.synchronize(run.params.device)
+    return time.perf_counter() - started

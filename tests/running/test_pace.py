@@ -1,0 +1,200 @@
+"""The size of stacks: chosen by measured times, remembered, bounded by memory, halved where that runs out."""
+
+import os
+
+import pytest
+import torch
+
+from harness.running import job as job_module
+from harness.running import pace as pace_module
+from harness.running.job import Job, part_size, run_job, splits_of
+from harness.running.memory import available_bytes, free_bytes, is_out_of_memory, peak_bytes
+from harness.running.pace import Pace, Pacer
+from harness.training.stack import Stack, stack_key
+from harness.words.record import Status
+from tests.running.test_executors import numbers
+from tests.training.examples import trial_of
+
+
+def pace(**times):
+    """A pace by microseconds a step: s4=20 is a trial in a stack of 4."""
+    steps = {int(name[1:]): 1e-6 * us for name, us in times.items()}
+    return Pace(step_s=steps, evaluation_s=steps)
+
+
+GAINS = pace(s1=500, s4=200, s16=150, s64=140)  # a small network
+LOSES = pace(s1=100, s4=130)  # a large one
+MIDDLE = pace(s1=100, s4=60, s16=90)
+
+
+@pytest.mark.parametrize(
+    ("known", "trials", "largest", "parts"),
+    [
+        (GAINS, 1, 256, 1),
+        (GAINS, 18, 256, 1),
+        (GAINS, 64, 256, 1),
+        (GAINS, 100, 256, 1),  # beyond what was timed: as there
+        (GAINS, 18, 10, 2),  # two of nine
+        (GAINS, 100, 64, 2),
+        (LOSES, 7, 256, 7),
+        (MIDDLE, 16, 256, 4),
+        (MIDDLE, 5, 256, 1),
+        (MIDDLE, 8, 256, 2),
+        (pace(s1=100, s4=99), 4, 256, 1),  # one per cent is noise
+        (GAINS, 3, 1, 3),
+    ],
+)
+def test_stacks_are_cut_for_the_least_time(known, trials, largest, parts):
+    assert known.parts(trials, largest) == parts
+
+
+def test_never_slower_than_alone():
+    for known in (GAINS, LOSES, MIDDLE):
+        for trials in range(1, 130):
+            size = -(-trials // known.parts(trials, 256))
+            assert known.step(size) <= 1.03 * known.step(1)
+
+
+def test_times_between_sizes():
+    assert GAINS.step(8) == pytest.approx((200e-6 * 150e-6) ** 0.5)
+    assert GAINS.evaluation(1000) == pytest.approx(140e-6)
+
+
+@pytest.fixture
+def work(tmp_path):
+    trials = tuple(trial_of(r, train__steps=40) for r in range(9))
+    return Job(Stack(stack_key(trials[0].config), trials), tmp_path)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Times that a table gives, and the sizes asked for."""
+    asked = []
+
+    def _clock(times):
+        def _time(stack, splits, size, device):
+            asked.append(size)
+            return times[size], times[size]
+
+        monkeypatch.setattr(pace_module, "_time", _time)
+        return asked
+
+    return _clock
+
+
+def test_a_program_is_timed_once_and_remembered(work, clock):
+    asked = clock({1: 5.0, 4: 2.0, 16: 1.0})
+    first = work.pacer.pace(work.stack, [])
+    assert asked == [1, 4]  # nine trials make no stack of sixteen
+    assert first.step_s == {1: 5.0, 4: 2.0}
+    assert Pacer(folder=work.cache_dir / "pace").pace(work.stack, []) == first
+    assert asked == [1, 4]
+
+
+def test_more_trials_time_larger_stacks(work, clock):
+    asked = clock({1: 5.0, 4: 2.0, 16: 1.0})
+    work.pacer.pace(Stack(work.stack.key, work.stack.trials[:3]), [])
+    work.pacer.pace(Stack(work.stack.key, work.stack.trials * 3), [])
+    assert asked == [1, 4, 16]
+
+
+def test_no_larger_stack_is_timed_once_it_gets_slower(work, clock):
+    asked = clock({1: 1.0, 4: 1.5})
+    work.pacer.pace(Stack(work.stack.key, work.stack.trials * 30), [])
+    assert asked == [1, 4]
+
+
+def test_memory_bounds_the_sizes(work, clock, monkeypatch):
+    asked = clock({1: 5.0, 4: 2.0, 16: 1.0})
+    monkeypatch.setattr(pace_module, "peak_bytes", lambda device: 100 * asked[-1])
+    monkeypatch.setattr(pace_module, "free_bytes", lambda device: 2000)
+    assert work.pacer.pace(Stack(work.stack.key, work.stack.trials * 30), []).step_s == {1: 5.0, 4: 2.0}
+    monkeypatch.setattr(pace_module, "free_bytes", lambda device: 0)
+    assert Pacer(folder=work.cache_dir / "other").pace(work.stack, []).step_s == {1: 5.0}
+    assert asked == [1, 4, 1]
+
+
+def test_a_size_that_runs_out_of_memory_is_not_used(work, monkeypatch):
+    def _time(stack, splits, size, device):
+        if size > 1:
+            raise torch.OutOfMemoryError("none left")
+        return 1.0, 1.0
+
+    monkeypatch.setattr(pace_module, "_time", _time)
+    assert work.pacer.pace(work.stack, []).step_s == {1: 1.0}
+
+
+def test_damaged_memory_is_measured_anew(work, clock):
+    clock({1: 5.0, 4: 2.0})
+    found = work.pacer.pace(work.stack, [])
+    (file,) = (work.cache_dir / "pace").iterdir()
+    file.write_text("{")
+    assert work.pacer.pace(work.stack, []) == found
+
+
+def test_real_times(work):
+    splits = [splits_of(t, work.cache_dir) for t in work.stack.trials]
+    found = work.pacer.pace(work.stack, splits)
+    assert list(found.step_s) == [1, 4]
+    assert 0 < found.step_s[4] < 0.1
+    assert part_size(work, splits) in (3, 9)
+
+
+def test_out_of_memory_halves_the_stack_and_goes_on(work, monkeypatch):
+    sizes, train = [], job_module.train
+
+    def limited(stack, *rest):
+        sizes.append(len(stack.trials))
+        if len(stack.trials) > 3:
+            raise torch.OutOfMemoryError("none left")
+        return train(stack, *rest)
+
+    whole = run_job(work).records
+    monkeypatch.setattr(job_module, "part_size", lambda job, splits: 9)
+    monkeypatch.setattr(job_module, "train", limited)
+    halved = run_job(work).records
+    assert sizes == [9, 5, 3, 3, 3]
+    assert numbers(halved) == numbers(whole)
+
+
+def test_one_trial_that_does_not_fit_fails(work, monkeypatch):
+    def never(*_):
+        raise MemoryError("none left")
+
+    monkeypatch.setattr(job_module, "train", never)
+    records = run_job(work).records
+    assert {r.status for r in records} == {Status.FAILED}
+    assert "MemoryError: none left" in records[0].reason
+
+
+def test_a_job_whose_worker_died_is_halved(work):
+    assert [work.halved().largest, work.halved().halved().largest] == [4, 2]
+    assert work._replace(largest=1).halved().largest == 1
+
+
+def test_the_parts_of_a_job_report_one_share(work, monkeypatch):
+    shares = []
+    monkeypatch.setattr(job_module, "part_size", lambda job, splits: 4)
+    assert len(run_job(work, shares.append).records) == 9
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
+
+
+def test_memory_of_the_machine():
+    assert 1 << 20 < peak_bytes("cpu") < available_bytes() + peak_bytes("cpu")
+    assert (
+        0 < free_bytes("cpu") <= available_bytes() <= os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (MemoryError(), True),
+        (torch.OutOfMemoryError("x"), True),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"), True),
+        (RuntimeError("shapes differ"), False),
+    ],
+)
+def test_what_running_out_looks_like(error, expected):
+    assert is_out_of_memory(error) is expected
