@@ -81,6 +81,10 @@ def _pairs(first: Record, second: Record) -> Iterator[tuple[float, float]]:
         yield from zip(curve, second.curves.get(name, []), strict=False)
     for name, value in first.final.items():
         yield value, second.final.get(name, math.nan)
+    for name, steps in first.probes.items():
+        for step, values in steps.items():
+            again = second.probes.get(name, {}).get(step, [math.nan] * len(values))
+            yield from zip(values, again, strict=False)
 
 
 def _same(a: float, b: float) -> bool:

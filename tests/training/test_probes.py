@@ -256,5 +256,6 @@ def test_an_own_network_is_probed(cache_dir, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_every_optimizer_has_an_effective_rate(optimizer, cache_dir):
-    record = train_together([short_trial(optimizer={"name": optimizer})], cache_dir)[0]
+    trial = short_trial(optimizer={"name": optimizer}, probes={"effective_rate": ["all"]})
+    record = train_together([trial], cache_dir)[0]
     assert all(rate > 0 for rates in record.probes["effective_rate"].values() for rate in rates)
