@@ -50,6 +50,7 @@ def run_study(design: Design, bench: Bench, amendment: str | None = None) -> Non
     ensembled = {planned.trial for _, planned in judged if design.members(planned.arm) > 1}
     run_batch(bench, "judging", [trial for trial, _ in judged], predicted=ensembled)
     check_reruns(bench, judged, frozen.hash)
+    store.compact()  # a part costs a reader 2 ms: merging many costs about what one reading of them does
 
 
 def n_trials(design: Design) -> int:

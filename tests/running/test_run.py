@@ -6,6 +6,7 @@ import pytest
 
 from harness.errors import BadInput, RunFailed
 from harness.planning.trials import judge_trials
+from harness.records.store import Store
 from harness.running.executors import ThisProcess, WorkerProcesses
 from harness.running.reruns import compare
 from harness.running.run import n_trials, run_study, score, selection
@@ -28,6 +29,19 @@ def numbers(store):
         key: (r.status, r.steps, repr(r.curves), repr(r.final), r.diverged_at_step, r.n_parameters)
         for key, r in store.load().items()
     }
+
+
+def test_a_run_leaves_few_parts_however_many_stacks_it_took(design, bench, monkeypatch):
+    plan, b = design(), bench(largest_stack=2)
+    compact = Store.compact
+    monkeypatch.setattr(Store, "compact", lambda store: compact(store, more_than=4))
+    run_study(plan, b)
+    assert len(list(b.store.path.glob("records/*.parquet"))) == 1
+    assert len(b.store.load()) == TUNED + JUDGED
+    trained = len(b.executor.trials)
+    b.store.close()
+    run_study(plan, bench(inner=b.executor))
+    assert len(b.executor.trials) == trained
 
 
 def test_a_whole_run(design, bench):
