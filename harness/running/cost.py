@@ -96,9 +96,10 @@ def in_words(found: Detectable) -> str:
 
 def _trials(design: Design) -> Iterator[tuple[Trial, Planned]]:
     for arm in design.arms:
-        exact = is_grid(design.study.tune, arm.tuned)
-        points = grid(arm.tuned, design.points) if exact else [{} for _ in range(design.points)]
-        yield from tune_trials(design, arm, points)
+        if arm.tuned:
+            exact = is_grid(design.study.tune, arm.tuned)
+            points = grid(arm.tuned, design.points) if exact else [{} for _ in range(design.points)]
+            yield from tune_trials(design, arm, points)
         yield from judge_trials(design, arm, {})
 
 

@@ -257,8 +257,8 @@ HYPOTHESES = {
         "hypotheses.0.delta: missing; diverged has no smallest effect of its own",
     ),
     "outcome to come": (
-        "{kind: best_of, outcome: {probe: dead_fraction}}",
-        "hypotheses.0.outcome: the outcome 'probe' is not available yet; available: final, best, steps_to",
+        "{kind: best_of, outcome: {cost: seconds}}",
+        "hypotheses.0.outcome: the outcome 'cost' is not available yet; available: final, best, steps_to",
     ),
     "too few members": (
         "{kind: superiority, a: {ensemble: mean, members: 5}, b: adam, outcome: test/accuracy}",
