@@ -9,6 +9,7 @@ from typing import Literal
 from harness.errors import BadInput
 from harness.words.metrics import SPLITS, split_metric
 from harness.words.outcome import Delta, Outcome
+from harness.words.probes import PROBES, ProbeOptions
 
 SPEED_UP = 1.25  # the default smallest effect that matters, for speed
 SMALL_ERROR = 0.03  # below this error rate 0.3 points of accuracy matter, not 1
@@ -95,10 +96,25 @@ def outcome_label(outcome: Outcome) -> str:
     """The outcome in words: "test accuracy", "steps to target validation accuracy"."""
     if outcome.function in ("diverged", "success"):
         return {"diverged": "rate of divergence", "success": "rate of success"}[outcome.function]
+    if outcome.function == "probe" and outcome.metric in PROBES:
+        return _probe_label(outcome)
     if outcome.function not in PREFIXES:
         return outcome.metric.replace("_", " ")
     split, metric = split_metric(outcome.metric)
     return f"{PREFIXES[outcome.function]}{SPLIT_LABELS[split]} {metric.label}"
+
+
+def _probe_label(outcome: Outcome) -> str:
+    """What a probe measures, of which layer, when."""
+    options, label = ProbeOptions.model_validate(outcome.options), PROBES[outcome.metric].label
+    if options.slope == "log_step":
+        return f"log-log slope over steps of the {label}"
+    when = " at the start" if options.when == "start" else ""
+    if options.slope == "layer":
+        return f"slope a layer of the log10 {label}{when}"
+    if options.ratio is not None:
+        return f"{label}, layer {options.ratio[0]} over {options.ratio[1]}{when}"
+    return f"{label}{'' if options.layer == 'all' else f', layer {options.layer}'}{when}"
 
 
 PREFIXES = {"final": "", "best": "best ", "area": "mean over training of ", "steps_to": "steps to target "}

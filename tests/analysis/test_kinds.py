@@ -12,9 +12,11 @@ from harness.analysis.estimates import paired_t
 from harness.analysis.judge import judge_study
 from harness.analysis.kinds import KINDS
 from harness.analysis.kinds.joint import Part, deciding
+from harness.analysis.scale import outcome_label
 from harness.analysis.verdict_rule import effect_rule
 from harness.errors import BadInput, UnknownName
 from harness.words.hypothesis import Hypothesis
+from harness.words.outcome import Outcome
 from harness.words.verdict import Answer
 from tests.analysis.swept import normal, swept
 
@@ -413,3 +415,26 @@ def test_repeated_splits_widen_every_interval(hypothesis):
     wider = judged(resplit)
     assert wider.estimate.standard_error / fresh.standard_error == pytest.approx(math.sqrt(1 + 20))
     assert not wider.fragile
+
+
+def test_a_missing_outcome_decides_nothing():
+    """Every run diverged, of a metric without a worst value to stand in: no number, and no answer."""
+    hypothesis = {"kind": "mechanism", "arm": {}, "outcome": "test/mse", "below": 0.5}
+    evidence = swept({"model.name": ["a", "b"]}, lambda _: [np.nan] * 10, hypothesis, metric="test/mse")
+    facts = {a: f.model_copy(update={"n_classes": None}) for a, f in evidence.design.data.items()}
+    found = judged(replace(evidence, design=evidence.design.model_copy(update={"data": facts})))
+    assert (found.answer, found.estimate) == (INCONCLUSIVE, None)
+
+
+@pytest.mark.parametrize(
+    ("options", "label"),
+    [
+        ({"layer": 1, "when": "start"}, "share of dead units, layer 1 at the start"),
+        ({}, "share of dead units"),
+        ({"ratio": ["last", "first"]}, "share of dead units, layer last over first"),
+        ({"slope": "layer"}, "slope a layer of the log10 share of dead units"),
+        ({"slope": "log_step", "when": "all"}, "log-log slope over steps of the share of dead units"),
+    ],
+)
+def test_probes_are_named_with_their_layer_and_moment(options, label):
+    assert outcome_label(Outcome(function="probe", metric="dead_fraction", options=options)) == label

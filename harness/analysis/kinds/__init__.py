@@ -16,7 +16,9 @@ from harness.analysis.kinds.pair import SUPERIORITY
 from harness.analysis.kinds.threshold import THRESHOLD
 from harness.analysis.kinds.trend import DOSE, INTERACTION
 from harness.analysis.question import Question, question
+from harness.analysis.verdict_rule import Ruling
 from harness.words.hypothesis import Hypothesis
+from harness.words.verdict import Answer
 
 KINDS: dict[str, Kind] = {
     "superiority": SUPERIORITY,
@@ -41,5 +43,9 @@ def ask(evidence: Evidence, hypothesis: Hypothesis) -> Question:
 
 
 def answer(asked: Question) -> Answered:
-    """The numbers of a question, and what its kind's rule makes of them."""
+    """The numbers of a question, and what its kind's rule makes of them; nothing where a value is missing."""
+    missing = asked.table[asked.table["arm"].isin(asked.columns)]["value"].isna()
+    if missing.any():
+        reason = f"the outcome could not be measured in {int(missing.sum())} of {len(missing)} runs"
+        return Answered(asked, ruling=Ruling(Answer.INCONCLUSIVE, "", reason))
     return KINDS[asked.hypothesis.kind].answer(asked)

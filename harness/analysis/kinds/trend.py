@@ -50,10 +50,14 @@ def dose(asked: Question) -> Answered:
 
 
 def interaction(asked: Question) -> Answered:
-    """Each replicate's fitted change of a's advantage over b; with two levels, the difference of the two."""
+    """Each replicate's fitted change of a's advantage over b; with two levels, the difference of the two.
+
+    Of a probe, which may be better neither way, it is a's value less b's.
+    """
     found = scores(asked)
     a, b = np.split(found.values, 2, axis=1)
-    return _trend(asked, a - b if asked.direction == "higher" else b - a, found.diverged)
+    lower = asked.outcome.function != "probe" and asked.direction == "lower"
+    return _trend(asked, b - a if lower else a - b, found.diverged)
 
 
 def rises(values: Floats, positions: Sequence[float]) -> Floats:
@@ -185,6 +189,8 @@ def _advantage(asked: Question) -> str:
     assert isinstance(asked.hypothesis, Interaction)
     sides = (asked.hypothesis.a, asked.hypothesis.b)
     names = [side if isinstance(side, str) else column for side, column in zip(sides, (a, b), strict=True)]
+    if asked.outcome.function == "probe":
+        return f"the {outcome_label(asked.outcome)} of {names[0]} less that of {names[1]}"
     return f"the advantage of {names[0]} over {names[1]} in {outcome_label(asked.outcome)}"
 
 
