@@ -194,6 +194,12 @@ def ensemble_curve(evidence: Evidence, arm: str, method: Method, metric: str) ->
     return pd.DataFrame(rows, columns=["replicate", "members", "value"])
 
 
+def disagreements(evidence: Evidence, arm: str) -> list[float]:
+    """The disagreement of all of an arm's nets on the test split, a value a replicate."""
+    every = _by_replicate(evidence, arm, Ensemble(ensemble="mean"))
+    return [disagreement(nets.test) for _, nets, _ in every if nets is not None]
+
+
 def _by_replicate(
     evidence: Evidence, arm: str, ensemble: Ensemble
 ) -> Iterator[tuple[int, Nets | None, bool]]:

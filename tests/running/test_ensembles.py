@@ -7,6 +7,8 @@ from harness.analysis.ensembles import disagreement, ensemble_curve, ensemble_va
 from harness.analysis.judge import judge_study
 from harness.cli.reports import evidence
 from harness.errors import BadInput
+from harness.reporting.content.context import Context
+from harness.reporting.content.ensembles import ensembles_section
 from harness.running.run import n_trials, run_study
 from harness.words.named import named_columns
 from harness.words.outcome import Outcome
@@ -129,3 +131,16 @@ def test_predictions_survive_an_interruption_and_are_made_where_they_are_missing
     run_study(plan, mended)
     assert mended.executor.trials == [lost]
     np.testing.assert_array_equal(mended.store.predictions[lost]["test"].log_p, kept[lost])
+
+
+def test_the_report_shows_the_size_of_ensembles(ran):
+    _, b = ran
+    found = evidence(b.store.contents())
+    paragraph, accuracy, nll = ensembles_section(Context(found, judge_study(found)))
+    assert paragraph.text.startswith("adam: two nets of one replicate label ")
+    assert set(accuracy.data["method"]) - set(nll.data["method"]) == {"vote", "stacking"}
+    sizes = list(zip(nll.data["method"], nll.data["members"], nll.data["mean"], strict=True))
+    by_size = {size: value for method, size, value in sizes if method == "mean"}
+    assert by_size[1] > by_size[MEMBERS]  # averaging nets lowers the likelihood's loss
+    curve = ensemble_curve(found, "adam", "mean", "nll")
+    assert by_size == pytest.approx(curve.groupby("members")["value"].mean().to_dict())

@@ -9,6 +9,7 @@ from harness.reporting.content.answer import answer_section, others_section
 from harness.reporting.content.arms import arms_section, fairness_section
 from harness.reporting.content.context import Context
 from harness.reporting.content.effects import effects_section, replicates_section
+from harness.reporting.content.ensembles import ensembles_section
 from harness.reporting.content.learning import budget_section, learning_section, speed_section, tuning_section
 from harness.reporting.content.mechanism import mechanism_section
 from harness.reporting.content.provenance import fixed_section, provenance_section
@@ -25,6 +26,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Context], tuple[Block, ...]]]] = {
     "budget": ("Tuning budget", budget_section),
     "speed": ("Time to target", speed_section),
     "mechanism": ("Inside the networks", mechanism_section),
+    "ensembles": ("Ensembles", ensembles_section),
     "replicates": ("Every replicate", replicates_section),
     "arms": ("Arms", arms_section),
     "fairness": ("Fairness certificate", fairness_section),

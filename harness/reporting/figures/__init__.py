@@ -10,6 +10,7 @@ from collections.abc import Callable
 from matplotlib.figure import Figure
 
 from harness.reporting.figures.budget import budget_curves
+from harness.reporting.figures.ensemble import ensemble_sizes
 from harness.reporting.figures.forest import forest
 from harness.reporting.figures.learning import learning_medians, learning_panels
 from harness.reporting.figures.mechanism import activation_histograms, probe_lines
@@ -23,6 +24,7 @@ FIGURES: dict[str, Callable[..., Figure]] = {
     "learning_panels": learning_panels,
     "nuisance_panels": nuisance_panels,
     "budget_curves": budget_curves,
+    "ensemble_sizes": ensemble_sizes,
     "survival": survival,
     "sensitivity": sensitivity,
     "probe_lines": probe_lines,
