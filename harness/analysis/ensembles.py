@@ -109,7 +109,7 @@ def stacking(nets: Nets) -> Floats:
     Multinomial logistic regression with an L2 penalty of |W|^2 / 2 beside the summed NLL. A class that
     the validation split lacks gets probability 0.
     """
-    layer = LogisticRegression(C=1.0, tol=1e-6, max_iter=1_000)
+    layer = LogisticRegression(C=1.0, tol=1e-7, max_iter=1_000)
     if len(np.unique(nets.val_labels)) < 2:
         raise BadInput("stacking learns from the validation split, which has fewer than two classes")
     layer.fit(_features(nets.val), nets.val_labels)
