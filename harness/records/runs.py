@@ -39,6 +39,7 @@ def trial_tags(stored: Stored, places: Sequence[Planned], design: Design | None)
         "arm": arm_tag(places),
         "phase": record.phase,
         "replicate": str(record.replicate),
+        "member": str(record.member or ""),
         "point": points[0] if points else "",
         "status": record.status.value,
         "reason": record.reason,
