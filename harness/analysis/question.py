@@ -16,11 +16,9 @@ from harness.analysis.outcome_table import COLUMNS, arm_values, outcome_table, r
 from harness.analysis.outcomes import Direction, Floats, outcome_direction
 from harness.analysis.scale import PLAIN, Scale, difference_scale, ratio_scale
 from harness.errors import BadInput
-from harness.words.hypothesis import Dose, Faster, Hypothesis, Interaction, InteriorOptimum
+from harness.words.hypothesis import BY_RATIO, Faster, Hypothesis
 from harness.words.named import Column, named_columns
 from harness.words.outcome import Delta, Outcome
-
-BY_RATIO = (Faster, Dose, Interaction, InteriorOptimum)  # compare steps by their logarithm
 
 
 @dataclass(frozen=True)

@@ -10,15 +10,12 @@ from harness.words.certificates import not_about
 from harness.words.design import Design
 from harness.words.form_errors import Problem
 from harness.words.hypothesis import (
+    BY_RATIO,
     CLOSED_FORMS,
     AtLeast,
-    BestOf,
-    Dose,
-    Faster,
     Hypothesis,
     Impossibility,
     Interaction,
-    InteriorOptimum,
     Threshold,
 )
 from harness.words.named import named_columns, sweep
@@ -27,7 +24,6 @@ from harness.words.yaml_tree import Location
 
 WITHOUT_METRIC = ("diverged",)
 WITH_DEFAULT_DELTA = ("final", "best", "area")
-BY_RATIO = (Faster, Dose, Interaction, InteriorOptimum)  # steps by their logarithm, so by ratio
 # kind -> the outcomes it can be asked of, and how such an outcome is written
 OUTCOMES_OF = {
     "faster": (("steps_to",), "`faster` compares steps, such as {steps_to: val/accuracy}"),
@@ -129,11 +125,11 @@ def _certificate(design: Design, place: Location, hypothesis: Hypothesis) -> Ite
 
 def _delta(place: Location, hypothesis: Hypothesis, delta: Delta | None) -> Iterator[Problem]:
     where, outcome = (*place, "delta"), hypothesis.outcome
-    by_ratio = outcome.function == "steps_to" and isinstance(hypothesis, (*BY_RATIO, BestOf))
+    by_ratio = outcome.function == "steps_to" and isinstance(hypothesis, BY_RATIO)
     if outcome.function not in AVAILABLE_OUTCOMES:
         return
     if delta is None:
-        own = outcome.function in WITH_DEFAULT_DELTA or (by_ratio and not isinstance(hypothesis, BestOf))
+        own = outcome.function in WITH_DEFAULT_DELTA or by_ratio
         if not own and not (isinstance(hypothesis, AtLeast) and hypothesis.x):
             yield Problem(
                 where, f"missing; {outcome} has no smallest effect of its own: give one, such as 0.1"

@@ -176,3 +176,6 @@ Hypothesis = Annotated[
     | Threshold,
     Field(discriminator="kind"),
 ]
+
+# Kinds that compare steps by their logarithm, so that delta is a ratio; the others by steps.
+BY_RATIO = (Faster, Dose, Interaction, InteriorOptimum)
