@@ -10,10 +10,12 @@ from pathlib import Path
 
 from harness.errors import RunFailed
 from harness.records.store import Store
+from harness.running.balance import balanced, cost_of
 from harness.running.executors import Executor
-from harness.running.job import LARGEST, Answer, Job, Report
+from harness.running.job import LARGEST, Answer, Job, Report, pacer_of
 from harness.running.observer import Observer
-from harness.training.stack import stacks_of
+from harness.running.pace import Pacer
+from harness.training.stack import Stack, stacks_of
 from harness.words.record import Record, Status
 from harness.words.trial import Trial
 
@@ -31,6 +33,11 @@ class Bench:
     device: str = "cpu"
     largest_stack: int = LARGEST
     records: dict[str, Record] = field(default_factory=dict)  # of this run's design, by trial id
+
+    @property
+    def pacer(self) -> Pacer:
+        """What remembers how long programs take."""
+        return pacer_of(self.cache_dir, self.device)
 
 
 def run_batch(
@@ -60,9 +67,9 @@ def _without_predictions(store: Store, trials: set[str]) -> set[str]:
 
 
 def _jobs(bench: Bench, todo: list[Trial], predicted: Collection[str]) -> list[Job]:
-    """The trials as stacks, the longest first, cut so that no worker idles while another has two."""
-    stacks = stacks_of(todo, fair_size(len(todo), bench.executor.workers, bench.largest_stack))
-    jobs = [
+    """The trials as stacks, the longest first, cut so that the workers end together."""
+    stacks = shared_out(todo, bench.executor.workers, bench.largest_stack, bench.pacer)
+    return [
         Job(
             stack,
             bench.cache_dir,
@@ -72,12 +79,12 @@ def _jobs(bench: Bench, todo: list[Trial], predicted: Collection[str]) -> list[J
         )
         for stack in stacks
     ]
-    return sorted(jobs, key=lambda job: -job.work)
 
 
-def fair_size(trials: int, workers: int, largest: int) -> int:
-    """The most trials a stack may hold so that every worker gets one."""
-    return max(1, min(largest, -(-trials // workers)))
+def shared_out(trials: Iterable[Trial], workers: int, largest: int, pacer: Pacer) -> list[Stack]:
+    """The stacks of some trials for so many workers, in the order in which they are to start."""
+    stacks = stacks_of(trials, largest)
+    return balanced(stacks, workers, cost_of(stacks, pacer))
 
 
 def _run(bench: Bench, jobs: list[Job]) -> None:

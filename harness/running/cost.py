@@ -10,10 +10,11 @@ from harness.planning.points import grid, is_grid
 from harness.planning.power import Detectable, detectable
 from harness.planning.trials import judge_trials, tune_trials
 from harness.records.store import Store
-from harness.running.batch import fair_size
-from harness.running.job import CACHE, LARGEST, Job, splits_of
+from harness.running.batch import shared_out
+from harness.running.job import CACHE, LARGEST, pacer_of, splits_of
+from harness.running.pace import Pacer
 from harness.training.run import plan_steps
-from harness.training.stack import Stack, stacks_of
+from harness.training.stack import Stack
 from harness.words.base import Word
 from harness.words.design import Arm, Design
 from harness.words.trial import Planned, Trial
@@ -67,11 +68,10 @@ def make_plan(design: Design, results: Path, workers: int, device: str = "cpu") 
     store = Store(results, design.folder, read_only=True)
     kept = len(store.finished() & {trial.id for trial in trials})
     phases = [[t for t in trials if t.phase == phase] for phase in ("tune", "judge")]
-    stacks = [
-        s for phase in phases if phase for s in stacks_of(phase, fair_size(len(phase), workers, LARGEST))
-    ]
     cache = results.absolute() / CACHE
-    measured = [_stack_plan(group, cache, device) for group in _alike(stacks)]
+    pacer = pacer_of(cache, device)
+    stacks = [stack for phase in phases for stack in shared_out(phase, workers, LARGEST, pacer)]
+    measured = [_stack_plan(group, cache, pacer) for group in _alike(stacks)]
     seconds = sum(s.count * (s.size * s.ms * s.steps / 1e3 + s.evaluation_s) for s in measured)
     seconds *= 1 - kept / len(trials)
     return Plan(
@@ -121,14 +121,14 @@ def _alike(stacks: Sequence[Stack]) -> list[list[Stack]]:
     return list(groups.values())
 
 
-def _stack_plan(group: Sequence[Stack], cache: Path, device: str) -> StackPlan:
+def _stack_plan(group: Sequence[Stack], cache: Path, pacer: Pacer) -> StackPlan:
     """The stacks that a program's jobs are trained in, by its pace on data of a single replicate."""
-    job = Job(group[0], cache, device)
-    splits = [splits_of(group[0].trials[0], cache)]
-    pace, trials = job.pacer.pace(job.stack, splits), len(job.stack.trials)
-    parts = pace.parts(trials, job.largest)
+    stack = group[0]
+    splits = [splits_of(stack.trials[0], cache)]
+    pace, trials = pacer.pace(stack, splits), len(stack.trials)
+    parts = pace.parts(trials, LARGEST)
     size = math.ceil(trials / parts)
-    total, evaluations = plan_steps(job.stack.config, len(splits[0].y_train))
+    total, evaluations = plan_steps(stack.config, len(splits[0].y_train))
     return StackPlan(
         count=len(group) * parts,
         size=size,

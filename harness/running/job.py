@@ -14,7 +14,6 @@ from harness.errors import HarnessError
 from harness.running.memory import is_out_of_memory
 from harness.running.pace import Pacer
 from harness.training.finish import provenance
-from harness.training.run import plan_steps
 from harness.training.stack import Stack
 from harness.training.train import train
 from harness.words.config import RunConfig
@@ -36,21 +35,14 @@ class Job(NamedTuple):
     predict: bool = False  # whether its trials leave predictions too
     largest: int = LARGEST  # trials trained together, at most
 
-    @property
-    def work(self) -> float:
-        """How much there is to do, in steps x trials: for ordering and time left."""
-        config = self.stack.config
-        n_train = config["data"].get("n_train") or 1_000
-        return float(len(self.stack.trials) * plan_steps(config, n_train)[0])
-
     def halved(self) -> Job:
         """The job with stacks of at most half as many trials."""
         return self._replace(largest=max(1, min(self.largest, len(self.stack.trials)) // 2))
 
-    @property
-    def pacer(self) -> Pacer:
-        """What times the job's program."""
-        return Pacer(folder=self.cache_dir / "pace", device=self.device)
+
+def pacer_of(cache_dir: Path, device: str) -> Pacer:
+    """What remembers how long programs take on the device."""
+    return Pacer(folder=cache_dir / "pace", device=device)
 
 
 class Answer(NamedTuple):
@@ -106,7 +98,7 @@ def part_size(job: Job, splits: Sequence[Splits]) -> int:
     n = len(job.stack.trials)
     if n == 1:
         return 1
-    return math.ceil(n / job.pacer.pace(job.stack, splits).parts(n, job.largest))
+    return math.ceil(n / pacer_of(job.cache_dir, job.device).pace(job.stack, splits).parts(n, job.largest))
 
 
 def _failed(trial: Trial, job: Job, reason: str) -> Record:

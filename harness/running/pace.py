@@ -78,8 +78,7 @@ class Pacer(Word):
 
         `splits` are the data of its trials, or of one of them, which then stands for all.
         """
-        file = self.folder / f"{content_hash([stack.key, processor(), self.device, torch.__version__])}.json"
-        known = timed = _read(file)
+        known = timed = self.known(stack.key)
         while (size := self._next(timed, len(stack.trials))) is not None:
             try:
                 timed = timed.also(size, *_time(stack, splits, size, self.device))
@@ -88,8 +87,15 @@ class Pacer(Word):
                     raise
                 break
         if timed != known:
-            _write(file, timed)
+            _write(self._file(stack.key), timed)
         return timed
+
+    def known(self, key: str) -> Pace:
+        """What is remembered of a program, by its stacks' key; no size where it was never timed."""
+        return _read(self._file(key))
+
+    def _file(self, key: str) -> Path:
+        return self.folder / f"{content_hash([key, processor(), self.device, torch.__version__])}.json"
 
     def _next(self, timed: Pace, most: int) -> int | None:
         """The next size to time, or None where larger ones promise nothing or don't fit."""

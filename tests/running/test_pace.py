@@ -7,7 +7,7 @@ import torch
 
 from harness.running import job as job_module
 from harness.running import pace as pace_module
-from harness.running.job import Job, part_size, run_job, splits_of
+from harness.running.job import Job, pacer_of, part_size, run_job, splits_of
 from harness.running.memory import available_bytes, free_bytes, is_out_of_memory, peak_bytes
 from harness.running.pace import Pace, Pacer
 from harness.training.stack import Stack, stack_key
@@ -84,7 +84,7 @@ def clock(monkeypatch):
 
 def test_a_program_is_timed_once_and_remembered(work, clock):
     asked = clock({1: 5.0, 4: 2.0, 16: 1.0})
-    first = work.pacer.pace(work.stack, [])
+    first = pacer_of(work.cache_dir, "cpu").pace(work.stack, [])
     assert asked == [1, 4]  # nine trials make no stack of sixteen
     assert first.step_s == {1: 5.0, 4: 2.0}
     assert Pacer(folder=work.cache_dir / "pace").pace(work.stack, []) == first
@@ -93,14 +93,14 @@ def test_a_program_is_timed_once_and_remembered(work, clock):
 
 def test_more_trials_time_larger_stacks(work, clock):
     asked = clock({1: 5.0, 4: 2.0, 16: 1.0})
-    work.pacer.pace(Stack(work.stack.key, work.stack.trials[:3]), [])
-    work.pacer.pace(Stack(work.stack.key, work.stack.trials * 3), [])
+    pacer_of(work.cache_dir, "cpu").pace(Stack(work.stack.key, work.stack.trials[:3]), [])
+    pacer_of(work.cache_dir, "cpu").pace(Stack(work.stack.key, work.stack.trials * 3), [])
     assert asked == [1, 4, 16]
 
 
 def test_no_larger_stack_is_timed_once_it_gets_slower(work, clock):
     asked = clock({1: 1.0, 4: 1.5})
-    work.pacer.pace(Stack(work.stack.key, work.stack.trials * 30), [])
+    pacer_of(work.cache_dir, "cpu").pace(Stack(work.stack.key, work.stack.trials * 30), [])
     assert asked == [1, 4]
 
 
@@ -108,7 +108,10 @@ def test_memory_bounds_the_sizes(work, clock, monkeypatch):
     asked = clock({1: 5.0, 4: 2.0, 16: 1.0})
     monkeypatch.setattr(pace_module, "peak_bytes", lambda device: 100 * asked[-1])
     monkeypatch.setattr(pace_module, "free_bytes", lambda device: 2000)
-    assert work.pacer.pace(Stack(work.stack.key, work.stack.trials * 30), []).step_s == {1: 5.0, 4: 2.0}
+    assert pacer_of(work.cache_dir, "cpu").pace(Stack(work.stack.key, work.stack.trials * 30), []).step_s == {
+        1: 5.0,
+        4: 2.0,
+    }
     monkeypatch.setattr(pace_module, "free_bytes", lambda device: 0)
     assert Pacer(folder=work.cache_dir / "other").pace(work.stack, []).step_s == {1: 5.0}
     assert asked == [1, 4, 1]
@@ -121,20 +124,20 @@ def test_a_size_that_runs_out_of_memory_is_not_used(work, monkeypatch):
         return 1.0, 1.0
 
     monkeypatch.setattr(pace_module, "_time", _time)
-    assert work.pacer.pace(work.stack, []).step_s == {1: 1.0}
+    assert pacer_of(work.cache_dir, "cpu").pace(work.stack, []).step_s == {1: 1.0}
 
 
 def test_damaged_memory_is_measured_anew(work, clock):
     clock({1: 5.0, 4: 2.0})
-    found = work.pacer.pace(work.stack, [])
+    found = pacer_of(work.cache_dir, "cpu").pace(work.stack, [])
     (file,) = (work.cache_dir / "pace").iterdir()
     file.write_text("{")
-    assert work.pacer.pace(work.stack, []) == found
+    assert pacer_of(work.cache_dir, "cpu").pace(work.stack, []) == found
 
 
 def test_real_times(work):
     splits = [splits_of(t, work.cache_dir) for t in work.stack.trials]
-    found = work.pacer.pace(work.stack, splits)
+    found = pacer_of(work.cache_dir, "cpu").pace(work.stack, splits)
     assert list(found.step_s) == [1, 4]
     assert 0 < found.step_s[4] < 0.1
     assert part_size(work, splits) in (3, 9)

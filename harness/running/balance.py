@@ -1,0 +1,91 @@
+"""Stacks shared out so that no worker idles while another has much left."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Callable, Sequence
+
+from harness.catalogue.resolve import data_facts, n_parameters
+from harness.running.pace import Pace, Pacer
+from harness.training.run import plan_steps
+from harness.training.stack import Stack
+from harness.words.config import RunConfig
+
+Cost = Callable[[Stack], float]
+
+SLACK = 0.04  # of an even share, by which the busiest worker may have more
+OVERHEAD = 2  # trials that a stack costs beyond its own, where its program was never timed
+
+
+def balanced(stacks: Sequence[Stack], workers: int, cost: Cost) -> list[Stack]:
+    """The stacks, longest first, some of them cut in two so that `workers` end at about the same time.
+
+    A stack is cut only where that relieves the busiest worker: small ones cost more a trial.
+    """
+    parts = sorted(stacks, key=cost, reverse=True)
+    while True:
+        shares = longest_first(parts, workers, cost)
+        if _loads(shares, cost)[0] <= (1 + SLACK) * sum(map(cost, parts)) / workers:
+            return parts
+        busiest = max(shares, key=lambda share: sum(map(cost, share)))
+        attempts = [_cut(parts, stack, cost) for stack in reversed(busiest) if len(stack.trials) > 1]
+        found = [(_loads(longest_first(p, workers, cost), cost), i) for i, p in enumerate(attempts)]
+        loads, which = min(found, default=(_loads(shares, cost), 0))
+        if loads >= _loads(shares, cost):
+            return parts
+        parts = attempts[which]
+
+
+def longest_first(parts: Sequence[Stack], workers: int, cost: Cost) -> list[list[Stack]]:
+    """Each worker's stacks where the next, longest first, goes to whoever is free first."""
+    free: list[tuple[float, int]] = [(0.0, i) for i in range(workers)]
+    shares: list[list[Stack]] = [[] for _ in range(workers)]
+    for stack in parts:
+        busy, worker = heapq.heappop(free)
+        shares[worker].append(stack)
+        heapq.heappush(free, (busy + cost(stack), worker))
+    return shares
+
+
+def _loads(shares: Sequence[Sequence[Stack]], cost: Cost) -> list[float]:
+    """What each worker has to do, the busiest first."""
+    return sorted((sum(map(cost, share)) for share in shares), reverse=True)
+
+
+def _cut(parts: Sequence[Stack], stack: Stack, cost: Cost) -> list[Stack]:
+    """The parts with one of them in two halves, longest first."""
+    half = math.ceil(len(stack.trials) / 2)
+    halves = [stack._replace(trials=stack.trials[:half]), stack._replace(trials=stack.trials[half:])]
+    return sorted([*(p for p in parts if p is not stack), *halves], key=cost, reverse=True)
+
+
+def cost_of(stacks: Sequence[Stack], pacer: Pacer) -> Cost:
+    """What stacks of these programs cost: seconds where all were timed before, else in a unit of its own."""
+    paces = {stack.key: pacer.known(stack.key) for stack in stacks}
+    if all(pace.step_s for pace in paces.values()):
+        return lambda stack: _seconds(stack, paces[stack.key])
+    a_trial = {stack.key: _work(stack) for stack in stacks}
+    return lambda stack: (len(stack.trials) + OVERHEAD) * a_trial[stack.key]
+
+
+def _seconds(stack: Stack, pace: Pace) -> float:
+    trials = len(stack.trials)
+    size = math.ceil(trials / pace.parts(trials, trials))
+    steps, evaluations = _steps(stack)
+    return trials * (steps * pace.step(size) + evaluations * pace.evaluation(size))
+
+
+def _work(stack: Stack) -> float:
+    """Of one trial: steps x examples a step x parameters."""
+    config = RunConfig.model_validate(stack.config)
+    facts = data_facts(config)
+    batch = facts.n_train if config.train.batch_size == "full" else config.train.batch_size
+    return float(_steps(stack)[0] * batch * n_parameters(config, facts))
+
+
+def _steps(stack: Stack) -> tuple[int, int]:
+    """Optimizer steps and evaluations of one trial."""
+    facts = data_facts(RunConfig.model_validate(stack.config))
+    total, evaluations = plan_steps(stack.config, facts.n_train)
+    return total, len(evaluations)

@@ -1,0 +1,74 @@
+"""Stacks among workers: longest first, cut where that ends the work earlier, nothing lost."""
+
+import pytest
+
+from harness.running.balance import OVERHEAD, balanced, cost_of, longest_first
+from harness.running.pace import Pace, Pacer, _write
+from harness.training.stack import Stack, stacks_of
+from tests.training.examples import trial_of
+
+
+def stack(name, size):
+    """A stack of anything: the balance looks at trials only through the cost."""
+    return Stack(name, tuple(f"{name}{i}" for i in range(size)))
+
+
+def linear(stack):
+    return float(len(stack.trials))
+
+
+def with_overhead(stack):
+    return len(stack.trials) + 100.0
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3, 8])
+@pytest.mark.parametrize("sizes", [[18] * 7, [20], [64, 8, 8, 8], [1], [2, 1, 1], [5, 5, 5, 5, 3]])
+def test_nothing_is_lost_and_no_worker_idles_long(sizes, workers):
+    stacks = [stack(f"k{i}-", n) for i, n in enumerate(sizes)]
+    parts = balanced(stacks, workers, linear)
+    assert sorted(t for p in parts for t in p.trials) == sorted(t for s in stacks for t in s.trials)
+    assert [linear(p) for p in parts] == sorted((linear(p) for p in parts), reverse=True)
+    even = sum(sizes) / workers
+    longest = max(sum(map(linear, share)) for share in longest_first(parts, workers, linear))
+    # Graham 1969, of longest first against the best there is, which a trial's length keeps from even.
+    assert longest <= (4 / 3 - 1 / (3 * workers)) * (even + 1)
+    if workers == 2:
+        assert longest <= max(1.04 * even, even + 1)
+
+
+def test_no_more_cuts_than_it_takes():
+    parts = balanced([stack(f"k{i}-", 18) for i in range(7)], 2, linear)
+    assert sorted(len(p.trials) for p in parts) == [9, 9] + [18] * 6
+
+
+def test_a_cut_that_costs_more_than_it_saves_is_not_made():
+    stacks = [stack("a", 6), stack("b", 4), stack("c", 4)]
+    assert balanced(stacks, 2, with_overhead) == stacks
+
+
+def test_cut_trials_keep_their_order():
+    (first, second) = balanced([stack("a", 5)], 2, linear)
+    assert first.trials + second.trials == stack("a", 5).trials
+
+
+@pytest.fixture
+def stacks():
+    deep = [trial_of(r, model__widths=[40, 40]) for r in range(4)]
+    shallow = [trial_of(r, model__widths=[4]) for r in range(4)]
+    return stacks_of([*shallow, *deep], 64)
+
+
+def test_untimed_programs_cost_by_steps_examples_and_parameters(stacks, tmp_path):
+    cost = cost_of(stacks, Pacer(folder=tmp_path))
+    shallow, deep = (cost(s) for s in stacks)
+    parameters = (41 * 4 + 5 * 10, 41 * 40 + 41 * 40 + 41 * 10)
+    assert deep / shallow == pytest.approx(parameters[1] / parameters[0])
+    assert shallow == (4 + OVERHEAD) * 200 * 30 * parameters[0]
+
+
+def test_timed_programs_cost_seconds(stacks, tmp_path):
+    pacer = Pacer(folder=tmp_path)
+    for s, step in zip(stacks, (1.0, 2.0), strict=True):
+        _write(pacer._file(s.key), Pace(step_s={1: 9.0, 4: step}, evaluation_s={1: 0.5, 4: 0.5}))
+    cost = cost_of(stacks, pacer)
+    assert [cost(s) for s in stacks] == pytest.approx([4 * (200 * 1 + 9 * 0.5), 4 * (200 * 2 + 9 * 0.5)])
