@@ -63,6 +63,11 @@ def identity(x: Tensor) -> Tensor:
     return x
 
 
+def square(x: Tensor) -> Tensor:
+    """x^2, a polynomial: one hidden layer of it, however wide, gives polynomials of degree 2 alone."""
+    return x * x
+
+
 def swish(x: Tensor) -> Tensor:
     """Return x times sigmoid(x), also called SiLU."""
     return in_whole_vectors(F.silu, x)
@@ -124,6 +129,7 @@ def arctan(x: Tensor) -> Tensor:
 # The limits of gelu and swish are their minima, near x = -0.75 and x = -1.28, rounded down.
 ACTIVATIONS: dict[str, Activation] = {
     "identity": Activation(identity, "x", "linear model"),
+    "square": Activation(square, "x * x", "control: no universal approximation, Leshno et al. 1993", 0),
     "step": Activation(step, "1 if x > 0 else 0", "McCulloch and Pitts 1943", 0, 1),
     "ramp": Activation(ramp, "min(1, max(0, x / 4 + 1 / 2))", "piecewise linear sigmoid", 0, 1),
     "relu": Activation(F.relu, "max(0, x)", "Nair and Hinton 2010", 0),

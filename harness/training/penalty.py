@@ -80,7 +80,6 @@ def clipped(grads: Tensor, largest: Tensor) -> Tensor:
     return grads * (largest / (norms + CLIP_EPS)).clamp(max=1)
 
 
-def sparsity(params: Tensor, is_weight: Tensor) -> Tensor:
-    """The share of weights with |w| < 1e-3, (m,), of params (m, P) and the mask of weights (P,)."""
-    small = (params.abs() < SMALL) & is_weight.bool()
-    return small.sum(1) / is_weight.sum()
+def sparsity(weights: Tensor) -> Tensor:
+    """The share of weights (...) with |w| < 1e-3, () float64."""
+    return (weights.abs() < SMALL).double().mean()

@@ -22,6 +22,7 @@ from harness.training.activity import Activity, activity
 from harness.training.evaluate import CHUNK
 from harness.training.leaving import Weights
 from harness.training.members import StackData
+from harness.training.penalty import sparsity as share_of_small
 from harness.training.run import Run
 from harness.training.start import noise_key
 from harness.words.probes import PROBES as FACTS
@@ -115,6 +116,11 @@ def gradient_norm(at: Standing) -> Tensor:
     return at.by_weight(at.gradient, _norm)
 
 
+def sparsity(at: Standing) -> Tensor:
+    """The share of the layer's weights with |w| < 1e-3: what an L1 penalty drives to 0."""
+    return at.by_weight(at.params, share_of_small)
+
+
 def update_ratio(at: Standing) -> Tensor:
     """||dW|| / ||W|| of the next optimizer step, were it taken on the training set's gradient."""
     optimizer = OPTIMIZERS[at.run.stack.config["optimizer"]["name"]]
@@ -147,6 +153,7 @@ PROBES: dict[str, Callable[[Standing], Tensor]] = {
     "saturated_fraction": saturated_fraction,
     "dead_fraction": dead_fraction,
     "gradient_norm": gradient_norm,
+    "sparsity": sparsity,
     "update_ratio": update_ratio,
     "effective_rate": effective_rate,
     "activation_histogram": activation_histogram,

@@ -42,6 +42,7 @@ PROBES: dict[str, ProbeFacts] = {
     "saturated_fraction": ProbeFacts("share of saturated activations", better="lower"),
     "dead_fraction": ProbeFacts("share of dead units", better="lower"),
     "gradient_norm": ProbeFacts("norm of the weights' gradient", log=True, better="higher"),
+    "sparsity": ProbeFacts("share of weights below 0.001", better="higher"),
     "update_ratio": ProbeFacts("update-to-weight ratio", log=True, state=True),
     "effective_rate": ProbeFacts("median effective learning rate", log=True, moves=True, state=True),
     "activation_histogram": ProbeFacts("activations", values=HISTOGRAM_BINS),

@@ -45,7 +45,7 @@ FORMULA_WORDS = {
 
 
 # How far the function rises: everywhere, or not, beside its limits.
-FALLING = {"gelu", "swish"}
+FALLING = {"gelu", "swish", "square"}
 FLAT = {"step", "ramp", "relu", "shifted_relu"}  # where their slope is 0 they are constant
 
 

@@ -112,6 +112,18 @@ def test_activations_agree_with_a_plain_module(name, activation, formulas, cache
         assert record.probes[probe][0] == pytest.approx(expected.tolist(), rel=1e-12, abs=1e-12), probe
 
 
+def test_sparsity_of_weights_that_are_drawn_small(cache_dir):
+    """Of N(0, (0.01 s)^2), a share erf(1e-3 / (0.01 s sqrt 2)) is within 1e-3 of 0; s is the gain."""
+    gains = (1.0, 0.2)
+    trials = [
+        short_trial(0, model__init="normal_001", model__widths=[60, 60], model__init_gain=s) for s in gains
+    ]
+    for gain, trial in zip(gains, trials, strict=True):
+        (record,) = train_together([trial], cache_dir)
+        expected = math.erf(1e-3 / (0.01 * gain * math.sqrt(2)))
+        assert record.probes["sparsity"][0] == pytest.approx([expected, expected], abs=0.03)
+
+
 def test_gradient_and_update_agree_with_a_plain_module(cache_dir):
     trial = short_trial(model__activation="tanh", train__dtype="float64", optimizer={"name": "adam"})
     record = train_together([trial], cache_dir)[0]
