@@ -26,15 +26,19 @@ def balanced(stacks: Sequence[Stack], workers: int, cost: Cost) -> list[Stack]:
     parts = sorted(stacks, key=cost, reverse=True)
     while True:
         shares = longest_first(parts, workers, cost)
-        if _loads(shares, cost)[0] <= (1 + SLACK) * sum(map(cost, parts)) / workers:
+        loads, even = _loads(shares, cost), sum(map(cost, parts)) / workers
+        if loads[0] <= (1 + SLACK) * even:
             return parts
         busiest = max(shares, key=lambda share: sum(map(cost, share)))
-        attempts = [_cut(parts, stack, cost) for stack in reversed(busiest) if len(stack.trials) > 1]
-        found = [(_loads(longest_first(p, workers, cost), cost), i) for i, p in enumerate(attempts)]
-        loads, which = min(found, default=(_loads(shares, cost), 0))
-        if loads >= _loads(shares, cost):
+        attempts = [
+            _cut(parts, stack, (loads[0] - even) / cost(stack), cost)
+            for stack in reversed(busiest)
+            if len(stack.trials) > 1
+        ]
+        after = [_loads(longest_first(p, workers, cost), cost) for p in attempts]
+        if min(after, default=loads) >= loads:
             return parts
-        parts = attempts[which]
+        parts = attempts[after.index(min(after))]
 
 
 def longest_first(parts: Sequence[Stack], workers: int, cost: Cost) -> list[list[Stack]]:
@@ -53,10 +57,11 @@ def _loads(shares: Sequence[Sequence[Stack]], cost: Cost) -> list[float]:
     return sorted((sum(map(cost, share)) for share in shares), reverse=True)
 
 
-def _cut(parts: Sequence[Stack], stack: Stack, cost: Cost) -> list[Stack]:
-    """The parts with one of them in two halves, longest first."""
-    half = math.ceil(len(stack.trials) / 2)
-    halves = [stack._replace(trials=stack.trials[:half]), stack._replace(trials=stack.trials[half:])]
+def _cut(parts: Sequence[Stack], stack: Stack, share: float, cost: Cost) -> list[Stack]:
+    """The parts, longest first, with about a share of one of them as a stack of its own."""
+    n = len(stack.trials)
+    first = min(max(n - round(share * n), 1), n - 1)
+    halves = [stack._replace(trials=stack.trials[:first]), stack._replace(trials=stack.trials[first:])]
     return sorted([*(p for p in parts if p is not stack), *halves], key=cost, reverse=True)
 
 
