@@ -36,6 +36,7 @@ def meaning_problems(study: Study, design: Design) -> list[Problem]:
     problems.extend(ensemble_problems(study, design))
     problems.extend(_required(study, design))
     problems.extend(_replicates(study))
+    problems.extend(_control(study))
     silenced = {p.location for p in unavailable(study)}
     return [p for p in problems if p.location not in silenced]
 
@@ -136,6 +137,20 @@ def _required(study: Study, design: Design) -> Iterator[Problem]:
             design.select_arms(check.arm)
         except BadInput as error:
             yield Problem(("require", name, "arm"), str(error))
+
+
+def _control(study: Study) -> Iterator[Problem]:
+    """A control is held by its primary hypothesis being supported, so that must say what is known."""
+    if study.control is None:
+        return
+    kind = study.primary.kind if study.primary else "none"
+    if (kind == "equivalence") != (study.control == "no_difference") or study.primary is None:
+        wanted = {"no_difference": "equivalence", "planted_effect": "superiority, at_least or faster"}
+        message = (
+            f"a control of {study.control} is held by a primary hypothesis of the kind "
+            f"{wanted[study.control]}; found {kind}"
+        )
+        yield Problem(("control",), message)
 
 
 def _replicates(study: Study) -> Iterator[Problem]:

@@ -45,7 +45,7 @@ def varying_paths(config: dict[str, Any]) -> set[str]:
     numbers = OPTIMIZERS[config["optimizer"]["name"]].options.model_fields
     data = DATASETS[config["data"]["name"]].varying
     varying = {f"optimizer.{name}" for name in numbers} | {f"data.{name}" for name in data}
-    return varying | _switches(config) | {"train.augment_strength"}
+    return varying | _switches(config) | {"train.augment_strength", "train.stream"}
 
 
 def _switches(config: dict[str, Any]) -> set[str]:

@@ -112,6 +112,9 @@ class TrainSection(Word):
     monitor: str = Field(
         default="val/loss", description="what early stopping looks at: a val/ or train/ metric"
     )
+    stream: NonNegativeInt | None = Field(
+        default=None, description="enters the seeds of init, order and noise and nothing else: for controls"
+    )
 
     @model_validator(mode="after")
     def _one_length(self) -> TrainSection:

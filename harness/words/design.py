@@ -127,10 +127,10 @@ class Design(Word):
     def hash(self) -> str:
         """Identifies everything that decides the verdict: what is frozen before judging.
 
-        Titles, topics, sources and tiers that were not asked for decide nothing.
+        Titles, topics, sources, what a control stands for and tiers that were not asked for decide nothing.
         """
         tree = self.model_dump(mode="json")
-        study = {k: v for k, v in tree["study"].items() if k not in ("title", "topic", "tiers")}
+        study = {k: v for k, v in tree["study"].items() if k not in ("title", "topic", "tiers", "control")}
         study["claim"] = study["claim"]["says"]
         return content_hash({**tree, "study": study})
 

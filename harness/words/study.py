@@ -15,6 +15,8 @@ from harness.words.hypothesis import Hypothesis, Selector
 from harness.words.outcome import Outcome
 from harness.words.ranges import Count, Factor, Range
 
+Control = Literal["no_difference", "planted_effect"]  # method.md, section 7
+
 
 class Claim(Word):
     """What somebody says, and who."""
@@ -93,6 +95,9 @@ class Study(Word):
     """A question and its design. One small YAML file."""
 
     kind: Literal["comparison", "search"] = "comparison"
+    control: Control | None = Field(
+        default=None, description="what is known beforehand: the primary hypothesis must be supported"
+    )
     title: str = ""
     topic: str = ""
     claim: Claim = Claim(says="")

@@ -37,10 +37,16 @@ class Trial(Word):
     def seed_parts(self) -> tuple[str | int, ...]:
         """What the seeds of init, order and noise are named by: no arm, so that arms are paired.
 
-        Those of data and split are named without the member, by study, phase and replicate alone.
+        Two arms that differ in `train.stream` alone draw theirs apart: the same training twice. Data and
+        split are named without member and stream, by study, phase and replicate alone.
         """
-        member = ("member", self.member) if self.member else ()
-        return self.study, self.phase, self.replicate, *member
+        own = {"member": self.member, "stream": self.config.get("train", {}).get("stream")}
+        return (
+            self.study,
+            self.phase,
+            self.replicate,
+            *(part for pair in own.items() if pair[1] for part in pair),
+        )
 
 
 class Planned(Word):
