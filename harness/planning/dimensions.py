@@ -9,7 +9,7 @@ from harness.catalogue.resolve import ConfigError, resolved_with
 from harness.errors import unknown
 from harness.planning.arms import Combination
 from harness.planning.options import is_whole, option_names, own_range, own_ranges
-from harness.words.config import SECTIONS, RunConfig
+from harness.words.config import JUDGED_ALONE, SECTIONS, RunConfig
 from harness.words.design import Dimension
 from harness.words.form_errors import Problem, shown
 from harness.words.ranges import LinearRange, LogRange
@@ -58,6 +58,8 @@ def _dimension(path: str, wanted: Any, label: str, config: RunConfig) -> Dimensi
     names = option_names(tree, section)
     if names is not None and option not in names:
         return Problem(place, f"in arm {label!r}: {unknown('option', option, names)}")
+    if section == "train" and option in JUDGED_ALONE:
+        return Problem(place, "acts on judged trials alone, so it can't be tuned; make it a factor of arms")
     whole = is_whole(tree, path)
     if isinstance(wanted, (LogRange, LinearRange)):
         log = isinstance(wanted, LogRange)

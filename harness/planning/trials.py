@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from harness.catalogue.resolve import resolved_with
+from harness.words.config import while_tuning
 from harness.words.design import Arm, Design
 from harness.words.trial import Phase, Planned, Trial
 
@@ -62,7 +63,7 @@ def _placed(design: Design, arm: Arm, place: _Place, params: Params) -> Placed:
     values = with_whole_numbers(arm, params)
     config = resolved_with(arm.config, values).tree()
     if place.phase == "tune":
-        config.pop("probes", None)  # only judged trials are probed
+        config = while_tuning(config)
     trial = Trial(
         study=design.name, phase=place.phase, replicate=place.replicate, config=config, member=place.member
     )

@@ -1,15 +1,16 @@
-"""Metrics of a stack over splits, in evaluation mode: one value a member."""
+"""Metrics of a stack over splits, in evaluation mode unless asked otherwise: one value a member."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from harness.catalogue.losses import PerExample
 from harness.catalogue.metrics import Measure
-from harness.training.members import Split, StackData
+from harness.training.members import Split, StackData, batch_size_of
 from harness.training.program import Buffers, Program
 
 # Examples evaluated at once, whatever the stack: sums must not depend on it. Small enough for caches.
@@ -22,6 +23,7 @@ def evaluate(
     data: StackData,
     split: Split,
     metrics: Mapping[str, Measure],
+    chunk: int = CHUNK,
 ) -> dict[str, Tensor]:
     """Each metric over a split's examples, (M,) float64. An empty split gives nothing."""
     if len(split) == 0:
@@ -30,7 +32,7 @@ def evaluate(
     functions = dict.fromkeys(metric.per_example for metric in metrics.values())
     totals: dict[PerExample, Tensor] = {}
     with torch.no_grad():
-        for x, y in data.chunks(split, CHUNK):
+        for x, y in data.chunks(split, chunk):
             outputs = program.outputs(params, buffers, x)
             for function in functions:
                 part = function(outputs, y).sum(1, dtype=torch.float64)
@@ -44,10 +46,22 @@ def over_splits(
     data: StackData,
     splits: Mapping[str, Split],
     metrics: Mapping[str, Measure],
+    chunk: int = CHUNK,
 ) -> dict[str, Tensor]:
     """Each metric over each split, (M,), by its full name: `val/accuracy`."""
     return {
         f"{name}/{metric}": value
         for name, split in splits.items()
-        for metric, value in evaluate(program, state, data, split, metrics).items()
+        for metric, value in evaluate(program, state, data, split, metrics, chunk).items()
     }
+
+
+def tested(program: Program, config: Mapping[str, Any], n_train: int) -> tuple[Program, int]:
+    """The program that sees the test split, and how many examples it sees at once (`train.test_mode`).
+
+    In training mode dropout draws as in the last step, and batch normalisation takes the statistics of
+    each batch.
+    """
+    if config["train"]["test_mode"] == "eval":
+        return program, CHUNK
+    return program._replace(outputs=program.outputs_in_training), batch_size_of(config, n_train)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 import harness
 from harness.catalogue.metrics import measured
-from harness.training.evaluate import over_splits
+from harness.training.evaluate import over_splits, tested
 from harness.training.leaving import Weights
 from harness.training.members import StackData
 from harness.training.run import Run
@@ -92,10 +92,13 @@ def _final_metrics(run: Run) -> dict[str, Tensor]:
     NaN for members that left.
     """
     metrics = measured(run.stack.config["train"]["loss"], run.data.n_classes, at_end=True)
-    names = ("train", "val", "test") if run.stack.trials[0].phase == "judge" else ("train", "val")
-    splits = {name: run.data.splits[name] for name in names}
+    splits = dict(run.data.splits)
+    test = {"test": splits.pop("test")}
     weights, data, rows = final_weights(run)
     found = over_splits(run.program, weights, data, splits, metrics)
+    if run.stack.trials[0].phase == "judge":
+        program, chunk = tested(run.program, run.stack.config, len(splits["train"]))
+        found |= over_splits(program, weights, data, test, metrics, chunk)
     nowhere = torch.full((len(run.stack.trials),), torch.nan, dtype=torch.float64, device=rows.device)
     return {name: nowhere.index_put((rows,), value) for name, value in found.items()}
 

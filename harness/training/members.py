@@ -81,10 +81,15 @@ def _stacked(arrays: Sequence[Any], dtype: torch.dtype, device: torch.device) ->
 
 
 def hyperparameters(trials: Sequence[Trial], device: torch.device) -> dict[str, Tensor]:
-    """Every number of the optimizer as (M, 1) float64; a weight decay of 0 throughout is left out."""
+    """Every number of the optimizer as (M, 1) float64; a weight decay of 0 throughout is left out.
+
+    The learning rate is times the trial's `lr_multiple`.
+    """
     sections = [trial.config["optimizer"] for trial in trials]
     names = OPTIMIZERS[sections[0]["name"]].options.model_fields
     values = {name: [float(section[name]) for section in sections] for name in names}
+    multiples = (trial.config["train"]["lr_multiple"] for trial in trials)
+    values["lr"] = [lr * multiple for lr, multiple in zip(values["lr"], multiples, strict=True)]
     return {
         name: torch.tensor(numbers, dtype=torch.float64, device=device).unsqueeze(1)
         for name, numbers in values.items()

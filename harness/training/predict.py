@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
-from harness.training.evaluate import CHUNK
+from harness.training.evaluate import CHUNK, tested
 from harness.training.finish import final_weights
 from harness.training.members import Split
 from harness.training.run import Run
@@ -43,5 +43,8 @@ def predict(run: Run) -> Iterator[tuple[str, Predictions]]:
 def _outputs(run: Run, split: Split) -> NDArray[np.floating]:
     """The nets' outputs (m, n, C) over a split."""
     weights, data, _ = final_weights(run)
-    chunks = [run.program.outputs(*weights, x).cpu() for x, _ in data.chunks(split, CHUNK)]
+    program, chunk = run.program, CHUNK
+    if split is run.data.splits["test"]:
+        program, chunk = tested(program, run.stack.config, len(run.data.splits["train"]))
+    chunks = [program.outputs(*weights, x).cpu() for x, _ in data.chunks(split, chunk)]
     return torch.cat(chunks, 1).numpy()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -78,13 +79,15 @@ class Program(NamedTuple):
 
     `gradient(params (M, P), buffers, x (M, B, ...), y (M, B)) -> grads, (loss (M,), buffers)`, with the
     gradients by parameter tensor, (M, n) each;
-    `outputs(params (M, P), buffers, x (M, B, ...)) -> (M, B, C)`, in evaluation mode.
+    `outputs(params (M, P), buffers, x (M, B, ...)) -> (M, B, C)`, in evaluation mode;
+    `outputs_in_training` the same in training mode, and the buffers stay as they are.
     """
 
     module: nn.Module
     layout: Layout
     gradient: Gradient
     outputs: Outputs
+    outputs_in_training: Outputs
     dropouts: tuple[str, ...]  # paths of the module's dropout layers
     fallback: str | None = None  # why members train one at a time, where they do
 
@@ -114,15 +117,15 @@ def make_program(module: nn.Module, loss: Loss, example: tuple[Tensor, Tensor] |
 
     single = Single(layout, loss_of, outputs_of)
     dropouts = tuple(name for name, part in module.named_modules() if isinstance(part, Dropout))
-    gradient, outputs = stacked(module, single)
-    refusal = None if example is None else _refusal(module, layout, (gradient, outputs), example)
+    functions = stacked(module, single)
+    refusal = None if example is None else _refusal(module, layout, functions[:2], example)
     if refusal is None:
-        return Program(module, layout, by_shape(gradient), by_shape(outputs), dropouts)
+        return Program(module, layout, *(by_shape(function) for function in functions), dropouts)
     return Program(module, layout, *looped(module, single), dropouts, refusal)
 
 
-def stacked(module: nn.Module, single: Single) -> tuple[Gradient, Outputs]:
-    """Gradient and outputs of a stack by `vmap`."""
+def stacked(module: nn.Module, single: Single) -> tuple[Gradient, Outputs, Outputs]:
+    """Gradient and outputs, in evaluation and in training mode, of a stack by `vmap`."""
     stacked_loss, stacked_outputs = vmap(single.loss), vmap(single.outputs)
 
     def gradient(
@@ -137,13 +140,15 @@ def stacked(module: nn.Module, single: Single) -> tuple[Gradient, Outputs]:
             grads = torch.autograd.grad(losses.sum(), parts)
         return grads, (losses.detach(), buffers)
 
-    def outputs(params: Tensor, buffers: Buffers, x: Tensor) -> Tensor:
-        module.eval()
+    def outputs(params: Tensor, buffers: Buffers, x: Tensor, training: bool = False) -> Tensor:
+        module.train(training)
+        if training:  # batch normalisation writes into its buffers
+            buffers = {name: b.clone() for name, b in buffers.items()}
         with quiet():
             result: Tensor = stacked_outputs(single.layout.split(params), buffers, x)
         return result
 
-    return gradient, outputs
+    return gradient, outputs, partial(outputs, training=True)
 
 
 def _leaves(layout: Layout, flat: Tensor) -> Parts:
@@ -159,8 +164,8 @@ def quiet() -> Iterator[None]:
         yield
 
 
-def looped(module: nn.Module, single: Single) -> tuple[Gradient, Outputs]:
-    """Gradient and outputs of a stack, one member after the other: for a module that `vmap` refuses."""
+def looped(module: nn.Module, single: Single) -> tuple[Gradient, Outputs, Outputs]:
+    """The same, one member after the other: for a module that `vmap` refuses."""
 
     def one(row: Tensor, own: Buffers, x: Tensor, y: Tensor) -> tuple[Parts, Tensor, Buffers]:
         with torch.enable_grad():
@@ -178,15 +183,15 @@ def looped(module: nn.Module, single: Single) -> tuple[Gradient, Outputs]:
         after = {name: torch.stack([b[name] for b in own]) for name in buffers}
         return tuple(torch.stack(part) for part in zip(*grads, strict=True)), (torch.stack(losses), after)
 
-    def outputs(params: Tensor, buffers: Buffers, x: Tensor) -> Tensor:
-        module.eval()
+    def outputs(params: Tensor, buffers: Buffers, x: Tensor, training: bool = False) -> Tensor:
+        module.train(training)
         parts = [
             single.outputs(single.layout.split(row.clone()), buffers_of(buffers, i), x[i])
             for i, row in enumerate(params)
         ]
         return torch.stack(parts)
 
-    return gradient, outputs
+    return gradient, outputs, partial(outputs, training=True)
 
 
 def buffers_of(buffers: Buffers, index: int) -> Buffers:

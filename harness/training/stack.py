@@ -15,6 +15,8 @@ from harness.words.base import canonical
 from harness.words.paths import flatten
 from harness.words.trial import Trial
 
+VARYING = ("train.augment_strength", "train.lr_multiple", "train.stream")  # of every network and optimizer
+
 
 class Stack(NamedTuple):
     """M trials that differ only in what may vary inside a stack."""
@@ -32,7 +34,7 @@ def stack_key(config: dict[str, Any]) -> str:
     """Equal for trials that can train together.
 
     Learning rate, decay and every other number of the optimizer, the varying options of network and
-    data, the augmentation's strength and seeds vary inside a stack; whatever changes shapes or code is
+    data, what `VARYING` names and seeds vary inside a stack; whatever changes shapes or code is
     part of the key.
     """
     rest = {k: v for k, v in flatten(config) if k not in varying_paths(config)}
@@ -45,7 +47,7 @@ def varying_paths(config: dict[str, Any]) -> set[str]:
     numbers = OPTIMIZERS[config["optimizer"]["name"]].options.model_fields
     data = DATASETS[config["data"]["name"]].varying
     varying = {f"optimizer.{name}" for name in numbers} | {f"data.{name}" for name in data}
-    return varying | _switches(config) | {"train.augment_strength", "train.stream"}
+    return varying | _switches(config) | set(VARYING)
 
 
 def _switches(config: dict[str, Any]) -> set[str]:

@@ -7,6 +7,7 @@ options touches the entry alone.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import (
@@ -95,8 +96,6 @@ class TrainSection(Word):
         default=None, description="evenly spaced evaluations; one an epoch if not given"
     )
     label_smoothing: NonNegativeFloat = Field(default=0.0, lt=1.0)
-    augment: str = Field(default="none", description="how inputs are changed anew at every training step")
-    augment_strength: NonNegativeFloat = Field(default=0.1, le=1.0, description="of `augment`; 0: no change")
     l1: NonNegativeFloat = Field(
         default=0.0, description="the gradient is that of loss + l1 sum|w|; weights, not biases or scales"
     )
@@ -106,6 +105,8 @@ class TrainSection(Word):
     clip_norm: PositiveFloat | None = Field(
         default=None, description="the largest norm of a model's gradient; a larger one is scaled down"
     )
+    augment: str = Field(default="none", description="how inputs are changed anew at every training step")
+    augment_strength: NonNegativeFloat = Field(default=0.1, le=1.0, description="of `augment`; 0: no change")
     patience: PositiveInt | None = Field(
         default=None, description="stop after so many evaluations without a better `monitor`; keep the best"
     )
@@ -114,6 +115,14 @@ class TrainSection(Word):
     )
     stream: NonNegativeInt | None = Field(
         default=None, description="enters the seeds of init, order and noise and nothing else: for controls"
+    )
+
+    lr_multiple: PositiveFloat = Field(
+        default=1.0, description="times the learning rate, in judged trials alone: tuning is at 1"
+    )
+    test_mode: Literal["eval", "train"] = Field(
+        default="eval",
+        description="how layers behave on the test split; train: as in training, in batches of batch_size",
     )
 
     @model_validator(mode="after")
@@ -129,6 +138,16 @@ class TrainSection(Word):
     def total_steps(self, n_train: int) -> int:
         """Optimizer steps of a whole run."""
         return self.steps if self.steps is not None else (self.epochs or 0) * self.steps_per_epoch(n_train)
+
+
+# What acts on judged trials alone: arms that differ in nothing else share their tuning, and so its choice.
+JUDGED_ALONE = ("lr_multiple", "test_mode")
+
+
+def while_tuning(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """A resolved config as tuning runs it: not probed, and without what acts on judged trials alone."""
+    plain = {name: TrainSection.model_fields[name].default for name in JUDGED_ALONE}
+    return {k: v for k, v in tree.items() if k != "probes"} | {"train": {**tree["train"], **plain}}
 
 
 class RunConfig(Word):

@@ -3,6 +3,7 @@
 import pytest
 
 from harness.catalogue.resolve import ConfigError
+from harness.errors import StudyError
 from harness.planning.design import make_design
 from harness.planning.trials import judge_trials, tune_trials
 from harness.words.seeds import seed_for
@@ -67,3 +68,30 @@ tune: {model.width: {log_range: [8, 64]}}
     assert trial.config["model"]["width"] == planned.params["model.width"] == 23
     with pytest.raises(ConfigError, match=r"optimizer\.lr"):
         judge_trials(design, design.arms[0], {"optimizer.lr": -1.0}, [0])
+
+
+JUDGED_ALONE = """\
+base: {data: {name: mnist1d}, model: {widths: [8], dropout: 0.5}, train: {epochs: 2}}
+arms:
+  train.lr_multiple: [1, 10]
+  train.test_mode: [eval, train]
+tune: {optimizer.lr: own_range}
+"""
+
+
+def test_arms_that_differ_in_what_acts_on_judged_trials_share_their_tuning(load):
+    design = make_design(load(JUDGED_ALONE, "modes"))
+    point = {"optimizer.lr": 0.1}
+    assert len({t.id for arm in design.arms for t, _ in tune_trials(design, arm, [point])}) == 2  # seeds
+    judged = [judge_trials(design, arm, point, [0])[0][0] for arm in design.arms]
+    assert len({t.id for t in judged}) == 4
+    assert [t.config["train"]["lr_multiple"] for t in judged] == [1, 1, 10, 10]
+    assert [t.config["optimizer"]["lr"] for t in judged] == [0.1] * 4
+
+
+def test_what_acts_on_judged_trials_alone_is_not_tuned(load):
+    text = JUDGED_ALONE.replace("tune: {", "tune: {train.lr_multiple: [1, 2], ").replace(
+        "train.lr_multiple: [1, 10]", "model.skip: [true, false]"
+    )
+    with pytest.raises(StudyError, match="acts on judged trials alone"):
+        make_design(load(text, "modes"))
