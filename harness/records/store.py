@@ -134,9 +134,9 @@ class Store:
         """The standing record of every trial; see `stored`."""
         return (row.record for row in self.stored())
 
-    def load(self) -> dict[str, Record]:
-        """The standing record of every trial, by trial id. All in memory."""
-        return {record.trial: record for record in self.records()}
+    def load(self, trials: Collection[str] | None = None) -> dict[str, Record]:
+        """The standing record of each of these trials (of all), by trial id. All in memory."""
+        return {row.record.trial: row.record for row in self.stored(trials)}
 
     def compact(self, more_than: int = MANY_PARTS) -> bool:
         """Merge the parts into one where there are more than that many. True where it did.

@@ -16,7 +16,7 @@ from harness.running.job import LARGEST, Answer, Job, Report, pacer_of
 from harness.running.observer import Observer
 from harness.running.pace import Pacer
 from harness.training.stack import Stack, stacks_of
-from harness.words.record import Record, Status
+from harness.words.record import Status
 from harness.words.trial import Trial
 
 POLL_S = 0.5  # how often progress inside a stack is passed on
@@ -32,7 +32,7 @@ class Bench:
     cache_dir: Path
     device: str = "cpu"
     largest_stack: int = LARGEST
-    records: dict[str, Record] = field(default_factory=dict)  # of this run's design, by trial id
+    statuses: dict[str, Status] = field(default_factory=dict)  # of this run's trials; the store has the rest
 
     @property
     def pacer(self) -> Pacer:
@@ -43,16 +43,17 @@ class Bench:
 def run_batch(
     bench: Bench, name: str, trials: Iterable[Trial], predicted: Collection[str] = frozenset()
 ) -> None:
-    """Bring every trial's record into `bench.records`, running those that the store does not hold.
+    """Bring every trial's record into the store, running those that it does not hold.
 
     The trials whose ids are in `predicted` leave predictions too; one that has a record and no
     predictions runs again. Each stack's records are durable before the next is waited for. Raises
     RunFailed where trials failed by an error of the program; the others are kept.
     """
-    wanted = {trial.id: trial for trial in trials if trial.id not in bench.records}
-    finished = bench.store.finished() & wanted.keys()
+    wanted = {trial.id: trial for trial in trials if trial.id not in bench.statuses}
+    known = bench.store.statuses()
+    finished = {key for key in wanted if known.get(key, Status.FAILED) is not Status.FAILED}
     finished -= _without_predictions(bench.store, finished & set(predicted))
-    bench.records |= {row.record.trial: row.record for row in bench.store.stored(finished)}
+    bench.statuses |= {key: known[key] for key in finished}
     todo = [trial for key, trial in wanted.items() if key not in finished]
     bench.observer.phase(name, len(wanted), len(finished))
     if todo:
@@ -106,7 +107,7 @@ def _keep(bench: Bench, answer: Answer) -> None:
     for trial, predictions in answer.predictions.items():
         bench.store.predictions.add(trial, predictions)
     bench.store.append(answer.records)
-    bench.records |= {record.trial: record for record in answer.records}
+    bench.statuses |= {record.trial: record.status for record in answer.records}
 
 
 class _Shares:
@@ -132,9 +133,11 @@ class _Shares:
 
 
 def _raise_failed(bench: Bench, wanted: dict[str, Trial]) -> None:
-    failed = [bench.records[key] for key in wanted if bench.records[key].status is Status.FAILED]
-    if failed:
-        raise RunFailed(
-            f"{len(failed)} of {len(wanted)} trials failed; the first, {failed[0].trial}, with "
-            f"{failed[0].reason.strip()}\nThe others are kept: mend the cause and run again."
-        )
+    failed = [key for key in wanted if bench.statuses[key] is Status.FAILED]
+    if not failed:
+        return
+    (first,) = bench.store.stored(failed[:1])
+    raise RunFailed(
+        f"{len(failed)} of {len(wanted)} trials failed; the first, {first.record.trial}, with "
+        f"{first.record.reason.strip()}\nThe others are kept: mend the cause and run again."
+    )

@@ -117,8 +117,9 @@ class Tuning:
         self._bench.store.save_plan(self.planned)
         first = max(point.round for points in asked.values() for point in points) == 0
         run_batch(self._bench, "tuning" if first else "extending ranges", [trial for trial, _ in everything])
+        records = self._bench.store.load({trial.id for trial, _ in everything})
         for (label, index), pairs in placed.items():
-            self._records[label][index] = [self._bench.records[trial.id] for trial, _ in pairs]
+            self._records[label][index] = [records[trial.id] for trial, _ in pairs]
 
     def _scores(self, label: str, runs: Sequence[Record]) -> Scores:
         """One value a seed that was not lost."""
@@ -144,7 +145,7 @@ def score(outcome: Outcome, record: Record, target: float | None, n_classes: int
 def check_reruns(bench: Bench, judged: Sequence[Placed], salt: str) -> None:
     """Run a few judged trials again, each alone, and keep whether they came out the same (gate G6)."""
     arms = {planned.trial: planned.arm for _, planned in judged}
-    trials = {trial.id: trial for trial, _ in judged if bench.records[trial.id].status is Status.DONE}
+    trials = {trial.id: trial for trial, _ in judged if bench.statuses[trial.id] is Status.DONE}
     generator = random.Random(seed_for("points", "reruns", salt))
     drawn = generator.sample(sorted(trials), min(RERUNS, len(trials)))
     known = {check["trial"] for check in bench.store.checks()}
@@ -152,8 +153,8 @@ def check_reruns(bench: Bench, judged: Sequence[Placed], salt: str) -> None:
     if not again:
         return
     bench.observer.phase("running trials again, alone", len(again), 0)
-    records = run_alone(bench, again)
-    checks = [{"arm": arms[r.trial], **compare(bench.records[r.trial], r)} for r in records]
+    recorded = bench.store.load({trial.id for trial in again})
+    checks = [{"arm": arms[r.trial], **compare(recorded[r.trial], r)} for r in run_alone(bench, again)]
     bench.store.save_checks([*bench.store.checks(), *checks])
 
 

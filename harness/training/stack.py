@@ -37,8 +37,9 @@ def stack_key(config: dict[str, Any]) -> str:
     data, what `VARYING` names and seeds vary inside a stack; whatever changes shapes or code is
     part of the key.
     """
-    rest = {k: v for k, v in flatten(config) if k not in varying_paths(config)}
-    structure = {path: _is_on(value) for path, value in flatten(config) if path in _switches(config)}
+    varying, switches = varying_paths(config), _switches(config)
+    rest = {path: value for path, value in flatten(config) if path not in varying}
+    structure = {path: _is_on(value) for path, value in flatten(config) if path in switches}
     return canonical([rest, structure])
 
 

@@ -42,7 +42,7 @@ def test_a_study_of_ensembles(ran):
         *(("adam", r, m) for r in range(8) for m in range(MEMBERS)),
         *(("sgd", r, 0) for r in range(8)),
     }
-    own = {(p.replicate, p.member): b.records[p.trial] for p in judged if p.arm == "adam"}
+    own = {(p.replicate, p.member): b.store.load()[p.trial] for p in judged if p.arm == "adam"}
     assert set(b.store.predictions) == {r.trial for r in own.values()}  # of no other arm, and not of tuning
     for r in range(8):  # the same data and fresh weights
         assert len({own[r, m].provenance.data_fingerprint for m in range(MEMBERS)}) == 1
@@ -66,7 +66,7 @@ def test_what_analysis_makes_of_it(ran):
     first, second = (named_columns(plan, h) for h in plan.study.hypotheses)
     outcome = Outcome(function="final", metric="test/accuracy")
     member_mean = ensemble_values(found, first[1], outcome)
-    own = {(p.replicate, p.member): b.records[p.trial] for p in (*found.planned, *found.members)
+    own = {(p.replicate, p.member): b.store.load()[p.trial] for p in (*found.planned, *found.members)
            if p.arm == "adam" and p.phase == "judge"}  # fmt: skip
     for row in member_mean.itertuples():
         finals = [own[row.replicate, m].final["test/accuracy"] for m in range(MEMBERS)]
@@ -91,10 +91,10 @@ def test_member_0_is_the_trial_without_ensembles(design, bench, ran):
     _, with_members = ran
     plain = bench(results="plain")
     run_study(design(), plain)
-    before = {p.trial: plain.records[p.trial] for p in plain.store.plan()}
-    assert before.keys() <= with_members.records.keys()
+    before = {p.trial: plain.store.load()[p.trial] for p in plain.store.plan()}
+    assert before.keys() <= with_members.store.load().keys()
     for trial, record in before.items():
-        again = with_members.records[trial]
+        again = with_members.store.load()[trial]
         assert (repr(again.curves), repr(again.final)) == (repr(record.curves), repr(record.final))
     assert not plain.store.predictions
 

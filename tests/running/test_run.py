@@ -71,7 +71,7 @@ def test_a_whole_run(design, bench):
 def test_replicates_are_paired_across_arms(design, bench):
     b = bench()
     run_study(design(), b)
-    judged = {(p.arm, p.replicate): b.records[p.trial] for p in b.store.plan() if p.phase == "judge"}
+    judged = {(p.arm, p.replicate): b.store.load()[p.trial] for p in b.store.plan() if p.phase == "judge"}
     prints = {arm: [judged[arm, r].provenance.data_fingerprint for r in range(8)] for arm in ("sgd", "adam")}
     assert prints["sgd"] == prints["adam"]
     assert len(set(prints["sgd"])) == 8  # a fresh draw each
@@ -225,7 +225,7 @@ def test_a_race_is_frozen_with_its_target(design, bench):
     runs = {}
     for p in b.store.plan():
         if p.phase == "tune" and p.arm == "sgd":
-            runs.setdefault(p.point, []).append(b.records[p.trial].final.get("val/accuracy", -math.inf))
+            runs.setdefault(p.point, []).append(b.store.load()[p.trial].final.get("val/accuracy", -math.inf))
     best = max(runs.values(), key=sum)  # a diverged seed rules its point out
     assert b.store.frozen().targets == {"val/accuracy": pytest.approx(sum(best) / 2 - 0.01)}
     assert b.store.choices()["sgd"].outcome == "steps_to val/accuracy"
@@ -302,7 +302,7 @@ def test_a_run_short_of_its_target_ranks_by_how_short(design, bench):
     run_study(plan, b)
     outcome = Outcome(function="steps_to", metric="val/accuracy")
     records = [
-        b.records[t.id] for t, _ in judge_trials(plan, plan.arm("sgd"), b.store.choices()["sgd"].params)
+        b.store.load()[t.id] for t, _ in judge_trials(plan, plan.arm("sgd"), b.store.choices()["sgd"].params)
     ]
     values = {r.curves["val/accuracy"][-1]: score(outcome, r, 1.0, 10) for r in records}
     ordered = [values[final] for final in sorted(values)]
@@ -313,7 +313,7 @@ def test_a_run_short_of_its_target_ranks_by_how_short(design, bench):
 def test_compare_finds_the_least_difference(design, bench):
     b = bench()
     run_study(design(), b)
-    record = next(iter(b.records.values()))
+    record = next(iter(b.store.load().values()))
     assert compare(record, record)["same"]
     final = {**record.final, "val/loss": math.nextafter(record.final["val/loss"], 9)}
     found = compare(record, record.model_copy(update={"final": final}))
