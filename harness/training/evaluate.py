@@ -56,7 +56,7 @@ def over_splits(
     }
 
 
-def tested(program: Program, config: Mapping[str, Any], n_train: int) -> tuple[Program, int]:
+def tested(program: Program, config: dict[str, Any], n_train: int) -> tuple[Program, int]:
     """The program that sees the test split, and how many examples it sees at once (`train.test_mode`).
 
     In training mode dropout draws as in the last step, and batch normalisation takes the statistics of

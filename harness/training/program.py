@@ -120,7 +120,9 @@ def make_program(module: nn.Module, loss: Loss, example: tuple[Tensor, Tensor] |
     functions = stacked(module, single)
     refusal = None if example is None else _refusal(module, layout, functions[:2], example)
     if refusal is None:
-        return Program(module, layout, *(by_shape(function) for function in functions), dropouts)
+        gradient, *outputs = functions
+        evaluation, training = map(by_shape, outputs)
+        return Program(module, layout, by_shape(gradient), evaluation, training, dropouts)
     return Program(module, layout, *looped(module, single), dropouts, refusal)
 
 
