@@ -55,7 +55,17 @@ def clopper_pearson(events: int, runs: int) -> tuple[float, float]:
     return float(interval.low), float(interval.high)
 
 
+def likeliest_slope(positions: Floats, events: Floats, runs: Floats, critical: float) -> float:
+    """b of the logistic curve with that critical position that makes the events likeliest."""
+    return _fitted(positions, events, runs, critical)[0]
+
+
 def _profile(positions: Floats, events: Floats, runs: Floats) -> Callable[[float], float]:
+    return lambda critical: _fitted(positions, events, runs, critical)[1]
+
+
+def _fitted(positions: Floats, events: Floats, runs: Floats, critical: float) -> tuple[float, float]:
+    """The likeliest slope with that critical position, and its log-likelihood."""
     rates = events / runs
     falls = float(np.sum((positions - positions.mean()) * (rates - rates.mean()))) < 0
     sign = -1.0 if falls else 1.0
@@ -64,14 +74,12 @@ def _profile(positions: Floats, events: Floats, runs: Floats) -> Callable[[float
         float(np.log(STEEPEST / np.min(np.diff(positions)))),
     )
 
-    def loss(log_slope: float, critical: float) -> float:
+    def loss(log_slope: float) -> float:
         logits = sign * np.exp(log_slope) * (positions - critical)
         return float(np.sum(events * np.logaddexp(0, -logits) + (runs - events) * np.logaddexp(0, logits)))
 
-    def profile(critical: float) -> float:
-        return -float(optimize.minimize_scalar(loss, bounds=bounds, args=(critical,), method="bounded").fun)
-
-    return profile
+    found = optimize.minimize_scalar(loss, bounds=bounds, method="bounded")
+    return sign * float(np.exp(found.x)), -float(found.fun)
 
 
 def _crossing(profile: Callable[[float], float], level: float, inside: float, end: float) -> float:

@@ -7,7 +7,7 @@ import pytest
 import statsmodels.api as sm
 from scipy import stats
 
-from harness.analysis.critical_level import clopper_pearson, critical_level
+from harness.analysis.critical_level import clopper_pearson, critical_level, likeliest_slope
 
 POSITIONS = np.log([0.01, 0.03, 0.1, 0.3, 1.0, 3.0])
 EVENTS, RUNS = np.array([0.0, 1, 3, 9, 16, 20]), np.full(6, 20.0)
@@ -22,6 +22,8 @@ def test_the_estimate_is_that_of_a_logistic_regression(events):
     fitted = binomial(sm.add_constant(POSITIONS), events).fit()
     found = critical_level(POSITIONS, events, RUNS)
     assert found.value == pytest.approx(-fitted.params[0] / fitted.params[1], abs=1e-4)
+    slope = likeliest_slope(POSITIONS, events, RUNS, found.value)
+    assert slope == pytest.approx(fitted.params[1], rel=1e-3)
 
 
 def test_the_ends_are_where_the_likelihood_ratio_test_is_at_5_percent():
