@@ -234,7 +234,7 @@ def _fuse_bias(graph: fx.Graph) -> None:
         bias, product = node.args
         if _is(product, aten._unsafe_view.default):
             product = product.args[0]
-        if _is(product, aten.bmm.default) and _is_row(bias):
+        if _is(product, aten.bmm.default) and _is_row(bias) and _dtype(bias) == _dtype(product):
             with graph.inserting_before(node):
                 fused = graph.call_function(aten.baddbmm.default, (bias, *product.args))
             fused.meta = dict(node.meta)
@@ -272,6 +272,11 @@ def _is_row(node: Any) -> bool:
     """Whether a node's value is (M, 1, C)."""
     value = node.meta.get("val") if isinstance(node, fx.Node) else None
     return isinstance(value, Facts) and len(value.shape) == 3 and value.shape[1] == 1
+
+
+def _dtype(node: fx.Node) -> torch.dtype:
+    facts: Facts = node.meta["val"]
+    return facts.dtype
 
 
 # Elementwise operations that may write into their first argument where nothing else reads it.

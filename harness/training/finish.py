@@ -129,6 +129,13 @@ def _record(run: Run, i: int, own: _Measured, time_s: float) -> Record:
         n_parameters=run.params.shape[1],
         time_s=time_s,
         provenance=provenance(
-            str(run.params.device), len(run.stack.trials), run.data.fingerprints[i], run.program.fallback
+            str(run.params.device), len(run.stack.trials), run.data.fingerprints[i], _fallback(run)
         ),
     )
+
+
+def _fallback(run: Run) -> str | None:
+    """In what the stack did not run as asked, if anything."""
+    no_tf32 = run.stack.config["train"]["dtype"] == "tf32" and run.params.is_cpu
+    said = [run.program.fallback, "in float32: a CPU has no tf32" if no_tf32 else None]
+    return "; ".join(text for text in said if text) or None

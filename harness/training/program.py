@@ -100,8 +100,10 @@ class Single(NamedTuple):
     outputs: Callable[[Parts, Buffers, Tensor], Tensor]
 
 
-def make_program(module: nn.Module, loss: Loss, example: tuple[Tensor, Tensor] | None = None) -> Program:
-    """The program of one module and one loss.
+def make_program(
+    module: nn.Module, loss: Loss, example: tuple[Tensor, Tensor] | None = None, mixed: bool = False
+) -> Program:
+    """The program of one module and one loss; `mixed`: its products in bfloat16 (torch.autocast).
 
     With an `example` batch, x (B, ...) and y (B,), a module that can't be stacked is found out, and
     its members train one at a time; without one it is taken for granted that the module stacks.
@@ -109,8 +111,9 @@ def make_program(module: nn.Module, loss: Loss, example: tuple[Tensor, Tensor] |
     layout = layout_of(module)
 
     def outputs_of(parts: Parts, buffers: Buffers, x: Tensor) -> Tensor:
-        result: Tensor = functional_call(module, {**layout.named(parts), **buffers}, (x,))
-        return result
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=mixed, cache_enabled=False):
+            result: Tensor = functional_call(module, {**layout.named(parts), **buffers}, (x,))
+        return result.float() if mixed else result
 
     def loss_of(parts: Parts, buffers: Buffers, x: Tensor, y: Tensor) -> tuple[Tensor, Buffers]:
         return loss.of_mean(loss.per_example(outputs_of(parts, buffers, x), y).mean()), buffers

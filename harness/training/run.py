@@ -108,7 +108,7 @@ def start(stack: Stack, splits: Sequence[Splits], device: torch.device) -> Run:
     weights = _initial_weights(stack, splits[0], module, device)
     metrics = measured(config["train"]["loss"], data.n_classes, at_end=False)
     yes = torch.ones(len(stack.trials), dtype=torch.bool, device=device)
-    program = make_program(module, loss, example)
+    program = make_program(module, loss, example, mixed=run_config.train.dtype == "bfloat16")
     return Run(
         stack=stack,
         program=program,

@@ -15,7 +15,13 @@ from harness.words.config import RunConfig
 from harness.words.seeds import seed_for
 from harness.words.trial import Trial
 
-DTYPES = {"float32": torch.float32, "float64": torch.float64}
+# What weights are kept in; tf32 and bfloat16 are of products alone.
+DTYPES = {
+    "float32": torch.float32,
+    "float64": torch.float64,
+    "tf32": torch.float32,
+    "bfloat16": torch.float32,
+}
 
 
 def build_module(

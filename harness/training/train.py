@@ -46,7 +46,7 @@ def train(
     A diverged member's numbers stay in its own slice of every tensor and never touch a neighbour's.
     """
     started = time.perf_counter()
-    with one_thread(), torch.no_grad():
+    with one_thread(), _products(stack.config["train"]["dtype"]), torch.no_grad():
         run = start(stack, splits, torch.device(device))
         total, evaluations = plan_steps(stack.config, len(run.data.splits["train"]))
         advance(run, total, evaluations, report)
@@ -136,3 +136,14 @@ def one_thread() -> Iterator[None]:
     finally:
         torch.set_num_threads(threads)
         torch.set_flush_denormal(False)
+
+
+@contextmanager
+def _products(dtype: str) -> Iterator[None]:
+    """Products of float32 rounded to TF32 on a GPU where that is asked for, and never otherwise."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high" if dtype == "tf32" else "highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)

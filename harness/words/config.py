@@ -91,7 +91,11 @@ class TrainSection(Word):
         default=None, description="optimizer steps; 0 measures networks as they start"
     )
     loss: str = "cross_entropy"
-    dtype: Literal["float32", "float64"] = "float32"
+    dtype: Literal["float32", "float64", "tf32", "bfloat16"] = Field(
+        default="float32",
+        description="tf32: products of float32 rounded to 10 bits, on GPUs that have it; bfloat16: mixed "
+        "precision, products in bfloat16, weights and optimizer in float32",
+    )
     evaluations: PositiveInt | None = Field(
         default=None, description="evenly spaced evaluations; one an epoch if not given"
     )
