@@ -78,6 +78,14 @@ class Watcher:
         """Say what is asked and how large it is."""
         study, self._total = design.study, trials
         self._print(study.title or study.claim.says or design.name, style="bold")
+        if study.budget is not None:
+            budget, judged = study.budget, study.judge.replicates
+            self._print(
+                f"{budget.trials:,} configs of {len(study.space)} parameters are tried in batches of "
+                f"{budget.batch_size:,}; then the best {budget.best} and the default are judged on {judged} "
+                f"fresh replicates: {trials:,} trials"
+            )
+            return
         tuned = f"each tuned with {design.points} points x {study.tune.seeds} seeds and "
         self._print(
             f"{len(design.arms)} arms, {tuned if study.tune.parameters else ''}judged on "

@@ -25,6 +25,7 @@ from harness.running.batch import Bench
 from harness.running.executors import WorkerProcesses
 from harness.running.job import CACHE
 from harness.running.run import run_study
+from harness.running.search import run_search
 from harness.words.config import RunConfig
 from harness.words.design import Design
 from harness.words.verdict import StudyVerdict
@@ -135,7 +136,8 @@ def _run(design: Design, settings: Settings, store: Store, device: str) -> None:
                 device=device,
                 largest_stack=settings.stack,
             )
-            run_study(design, bench, settings.amend)
+            run = run_search if design.study.kind == "search" else run_study
+            run(design, bench, settings.amend)
     finally:
         executor.close()
 

@@ -12,8 +12,6 @@ from harness.words.yaml_tree import Location
 
 def unavailable(study: Study) -> list[Problem]:
     """Every part of the study that is well formed and not available yet."""
-    if study.kind == "search":
-        return [Problem(("kind",), "a search is not available yet; available: comparison")]
     return list(_outcomes(study))
 
 
@@ -29,6 +27,8 @@ def outcomes_of(study: Study) -> Iterator[tuple[Location, Outcome]]:
             yield ("require", name, "outcome", *((index,) if pair else ())), outcome
     if study.tune.select is not None:
         yield ("tune", "select"), study.tune.select
+    if study.objective is not None:
+        yield ("objective",), study.objective
 
 
 def _outcomes(study: Study) -> Iterator[Problem]:

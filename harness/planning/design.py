@@ -12,6 +12,7 @@ from harness.planning.availability import unavailable
 from harness.planning.checks import meaning_problems
 from harness.planning.dimensions import dimensions, tuning_points
 from harness.planning.probes import with_probes
+from harness.planning.search_design import make_search_design
 from harness.planning.tiers import apply_tier
 from harness.words.config import SECTIONS, RunConfig
 from harness.words.design import Arm, DataFacts, Design
@@ -28,9 +29,9 @@ def make_design(file: StudyFile, tier: str | None = None, replicates: int | None
     values, hypotheses that match no arm, rules that can't fire, and what is not available yet.
     """
     file = _with_replicates(apply_tier(file, tier), replicates)
-    missing = unavailable(file.study)
     if file.study.kind == "search":
-        raise file.report(missing)
+        return make_search_design(file, tier)
+    missing = unavailable(file.study)
     design = _design(file, tier)
     problems = [*missing, *meaning_problems(file.study, design)]
     if problems:
@@ -44,10 +45,11 @@ def validate_study(file: StudyFile) -> list[str]:
     Raises StudyError as `make_design` does, but for what is merely not available yet.
     """
     notes = [problem.message for problem in unavailable(file.study)]
-    if file.study.kind == "search":
-        return notes
     for tier in (None, *file.study.tiers):
         tiered = apply_tier(file, tier)
+        if tiered.study.kind == "search":
+            make_search_design(tiered, tier)
+            continue
         problems = meaning_problems(tiered.study, _design(tiered, tier))
         if problems:
             raise tiered.report(problems)

@@ -20,6 +20,7 @@ from harness.records.parts import Key, Stored, read_keys, read_rows, write_part
 from harness.records.predictions import PredictionFiles
 from harness.words.design import Choice, Design, Frozen
 from harness.words.record import Record, Status
+from harness.words.search import Search
 from harness.words.trial import Planned
 
 T = TypeVar("T")
@@ -37,6 +38,7 @@ class Contents(NamedTuple):
     checks: list[dict[str, Any]]
     executions: list[dict[str, Any]]
     predictions: PredictionFiles
+    search: Search | None
 
 
 class _Place(NamedTuple):
@@ -211,6 +213,14 @@ class Store:
         """What tuning chose, by arm label; empty before it did."""
         return self._load("choices", dict[str, Choice], {})
 
+    def save_search(self, search: Search) -> None:
+        """Write search.json: what was asked for, so that a search goes on where it was, and what it found."""
+        self._save("search", search)
+
+    def search(self) -> Search | None:
+        """How far a search has come; None where there is none."""
+        return self._load("search", Search | None, None)
+
     def save_frozen(self, frozen: Frozen) -> None:
         """Write frozen.json."""
         self._save("frozen", frozen)
@@ -277,6 +287,7 @@ class Store:
             self.checks(),
             self.executions(),
             self.predictions,
+            self.search(),
         )
 
     def _save(self, name: str, value: Any) -> None:

@@ -14,6 +14,7 @@ from harness.words.base import Word
 from harness.words.hypothesis import Hypothesis, Selector
 from harness.words.outcome import Outcome
 from harness.words.ranges import Count, Factor, Range
+from harness.words.search import Budget
 
 Control = Literal["no_difference", "planted_effect"]  # method.md, section 7
 
@@ -84,19 +85,12 @@ class Require(Word):
     at_most: float | None = None
 
 
-class Budget(Word):
-    """How much a search may spend."""
-
-    trials: Count
-    sampler: Literal["tpe", "gp", "qmc", "random"] = "tpe"
-
-
 class Study(Word):
     """A question and its design. One small YAML file."""
 
     kind: Literal["comparison", "search"] = "comparison"
     control: Control | None = Field(
-        default=None, description="what is known beforehand: the primary hypothesis must be supported"
+        default=None, description="what is known beforehand: every hypothesis must be supported"
     )
     title: str = ""
     topic: str = ""
@@ -111,6 +105,9 @@ class Study(Word):
     tiers: dict[str, dict[str, Any]] = {}
     space: dict[str, Range] = {}
     budget: Budget | None = None
+    objective: Outcome | None = Field(
+        default=None, description="what a search looks for; default: {final: val/accuracy}"
+    )
 
     @model_validator(mode="after")
     def _whole(self) -> Study:
@@ -118,6 +115,8 @@ class Study(Word):
             if not self.space or self.budget is None:
                 raise ValueError("a search needs a space and a budget")
             return self
+        if self.space or self.budget or self.objective:
+            raise ValueError("space, budget and objective belong to a study of kind: search")
         if not self.arms:
             raise ValueError("a comparison needs arms: the factors and the levels it compares")
         if sum(h.primary for h in self.hypotheses) > 1:

@@ -164,11 +164,6 @@ MEANING = {
         "study.yaml:7: judge.replicates: found 4; allowed: at least 8 (with 4 pairs a sign-flip test can't "
         "go below p = 2^-4 = 0.062 one-sided)",
     ),
-    "search": (
-        "base:",
-        "kind: search\nspace: {optimizer.lr: own_range}\nbudget: {trials: 9}\nbase:",
-        "study.yaml:1: kind: a search is not available yet; available: comparison",
-    ),
 }
 
 
@@ -363,24 +358,10 @@ def test_several_problems_at_once(complaint):
 
 
 @pytest.mark.parametrize(
-    "name", ["optimizers", "dropout", "learning_rate", "ensembles", "activations", "inits"]
+    "name", ["optimizers", "dropout", "learning_rate", "ensembles", "activations", "inits", "search"]
 )
 def test_sketches_that_can_run(load, name):
     assert validate_study(load(SKETCHES[name], name)) == []
-
-
-@pytest.mark.parametrize("name", ["search"])
-def test_sketches_are_valid_though_not_all_can_run(load, name):
-    notes = validate_study(load(SKETCHES[name], name))
-    assert notes
-    assert all("not available yet" in note for note in notes)
-
-
-@pytest.mark.parametrize("name", ["search"])
-def test_what_can_not_run_is_refused_with_its_line(load, name):
-    with pytest.raises(StudyError, match=r"\.yaml:\d+: .* is not available yet") as caught:
-        make_design(load(SKETCHES[name], name))
-    assert "is not available yet" in str(caught.value).splitlines()[-1]
 
 
 def test_validating_looks_into_every_tier(load):
