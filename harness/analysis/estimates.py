@@ -63,7 +63,7 @@ def hodges_lehmann(differences: Floats, confidence: float = CONFIDENCE) -> Inter
     n = len(differences)
     rows, columns = np.triu_indices(n)
     averages = np.sort((differences[rows] + differences[columns]) / 2)
-    k = _rank_quantile(n, (1 - confidence) / 2)
+    k = rank_quantile(n, (1 - confidence) / 2)
     low, high = float(averages[k - 1]), float(averages[len(averages) - k])
     error = (high - low) / (2 * float(stats.t.ppf((1 + confidence) / 2, n - 1)))
     method = "Hodges-Lehmann (Wilcoxon signed-rank)"
@@ -95,9 +95,24 @@ def pair_correlation(a: Floats, b: Floats) -> float | None:
     return float(np.corrcoef(a, b)[0, 1])
 
 
+EXACT_RANKS = 100  # pairs; beyond them the rank sum is normal to less than one of its steps in k
+
+
+def rank_quantile(n: int, tail: float) -> int:
+    """The largest k with P(rank sum <= k - 1) <= tail under the null hypothesis, at least 1.
+
+    Above `EXACT_RANKS` by the normal distribution of mean n(n+1)/4 and variance n(n+1)(2n+1)/24, with
+    the correction of 1/2 for continuity (Hollander, Wolfe and Chicken, equation 3.7).
+    """
+    if n <= EXACT_RANKS:
+        return exact_rank_quantile(n, tail)
+    spread = math.sqrt(n * (n + 1) * (2 * n + 1) / 24)
+    return max(1, math.floor(n * (n + 1) / 4 + spread * float(stats.norm.ppf(tail)) + 0.5))
+
+
 @lru_cache(maxsize=256)
-def _rank_quantile(n: int, tail: float) -> int:
-    """The largest k with P(rank sum <= k - 1) <= tail under the null hypothesis, at least 1."""
+def exact_rank_quantile(n: int, tail: float) -> int:
+    """`rank_quantile` from the exact distribution, in steps of the order n^3."""
     counts = np.ones(1)  # counts[s] / 2^i: probability of rank sum s from the ranks 1 ... i
     for rank in range(1, n + 1):
         grown = np.zeros(len(counts) + rank)

@@ -8,10 +8,12 @@ from scipy import stats
 
 from harness.analysis.estimates import (
     d_z,
+    exact_rank_quantile,
     hodges_lehmann,
     pair_correlation,
     paired_t,
     probability_better,
+    rank_quantile,
     signed_rank_p,
 )
 from harness.analysis.outcome_table import Pairs
@@ -63,6 +65,13 @@ def test_hodges_lehmann_interval_inverts_the_exact_test(n):
     averages = [(x + y) / 2 for i, x in enumerate(data) for y in data[i:]]
     assert found.value == pytest.approx(np.median(averages), rel=1e-12)
     assert found.p_value == pytest.approx(stats.wilcoxon(data).pvalue, rel=1e-12)
+
+
+@pytest.mark.parametrize("tail", [0.025, 0.05])
+def test_ranks_of_many_pairs_are_normal(tail):
+    """By the normal approximation the rank differs from the exact one by one at most."""
+    for n in (101, 150, 200):
+        assert abs(rank_quantile(n, tail) - exact_rank_quantile(n, tail)) <= 1
 
 
 @pytest.mark.parametrize("alternative", ["two-sided", "greater", "less"])
