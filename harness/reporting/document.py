@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Literal
 
+from harness.reporting.numbers import readable
+
+AS_THEY_ARE = ("svg", "id", "name", "kind", "tone")
 Tone = Literal["supported", "refuted", "inconclusive", "note", "warning"]
 
 
@@ -129,13 +132,16 @@ class Document:
 
 
 def plain(value: Any) -> Any:
-    """The document as dicts, lists and strings: all that a renderer's template reads. "%" sticks to its "
-    "number."""
+    """The document as dicts, lists and strings: all that a renderer's template reads.
+
+    Numbers in sentences are made readable, and "%" sticks to its number; commands and drawings stay.
+    """
     if is_dataclass(value):
-        return {f.name: plain(getattr(value, f.name)) for f in fields(value) if f.name != "data"}
+        texts = {f.name: getattr(value, f.name) for f in fields(value) if f.name != "data"}
+        return {k: v if k in AS_THEY_ARE or isinstance(value, Code) else plain(v) for k, v in texts.items()}
     if isinstance(value, tuple):
         return [plain(v) for v in value]
-    return value.replace(" %", "\N{NO-BREAK SPACE}%") if isinstance(value, str) else value
+    return readable(value).replace(" %", "\N{NO-BREAK SPACE}%") if isinstance(value, str) else value
 
 
 def blocks_of(document: Document, kind: type[Any]) -> list[Any]:

@@ -19,6 +19,7 @@ from harness.words.outcome import Outcome
 BAND = (0.1, 0.9)  # quantiles of the band around a median curve
 DRAWN_STEPS = 160  # more points a curve than this can't be seen
 DRAWN_REPLICATES = 100  # more faint lines a panel than this are one blot
+DRAWN_LINES = 1600  # of all arms together: a report stays a file that opens at once
 
 
 def outcome_frame(evidence: Evidence, outcome: Outcome) -> pd.DataFrame:
@@ -58,7 +59,8 @@ def curve_frame(evidence: Evidence, metric: str) -> pd.DataFrame:
 
 def drawn_replicates(curves: pd.DataFrame) -> pd.DataFrame:
     """The curves of at most `DRAWN_REPLICATES` replicates, evenly chosen, the same ones of every arm."""
-    kept = _evenly(np.sort(curves["replicate"].unique()), DRAWN_REPLICATES)
+    most = min(DRAWN_REPLICATES, max(2, DRAWN_LINES // max(1, curves["arm"].nunique())))
+    kept = _evenly(np.sort(curves["replicate"].unique()), most)
     return curves[curves["replicate"].isin(kept)]
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 MISSING = "–"
+LONG_NUMBER = re.compile(r"(?<![\w.\-])\d+(?:\.\d+)?e[+-]\d{1,3}(?![\w.])|(?<![\w.])\d+\.\d{6,}(?![\w.])")
+MINUS = re.compile(r"(?<![\w.)])-(?=\d)")
 SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -49,6 +52,15 @@ def setting(value: Any) -> str:
     return str(value)
 
 
+def readable(text: str) -> str:
+    """A sentence or a name with its numbers as people write them.
+
+    >>> readable("lr 1e-05 loses by -0.2"), readable("1.5e-16, 0.0316227766")
+    ('lr 10⁻⁵ loses by −0.2', '1.5 × 10⁻¹⁶, 0.0316')
+    """
+    return MINUS.sub("−", LONG_NUMBER.sub(lambda found: setting(float(found.group())), text))
+
+
 def power_of_ten(value: float) -> str:
     """A tick of a logarithmic axis, narrow: 0.01 to 100 in plain digits, other powers as such.
 
@@ -68,10 +80,10 @@ def count(value: int) -> str:
 
 
 def interval(low: float | None, high: float | None) -> str:
-    """An interval, with decimals for two significant digits of its width.
+    """An interval, with decimals for two significant digits of half its width.
 
     >>> interval(1.4123, 1.8511), interval(-0.0123, 0.0042)
-    ('1.41 to 1.85', '−0.012 to 0.004')
+    ('1.41 to 1.85', '−0.0123 to 0.0042')
     """
     decimals = _decimals(low, high)
     return f"{_fixed(low, decimals)} to {_fixed(high, decimals)}"
@@ -144,10 +156,10 @@ def _setting_number(value: float) -> str:
 
 
 def _decimals(low: float | None, high: float | None) -> int | None:
-    """Decimals for two significant digits of the width; None where the width says nothing."""
+    """Decimals for two significant digits of half the width; None where the width says nothing."""
     if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)) or high <= low:
         return None
-    return max(0, 1 - math.floor(math.log10(high - low)))
+    return max(0, 1 - math.floor(math.log10((high - low) / 2)))
 
 
 def _fixed(value: float | None, decimals: int | None) -> str:

@@ -7,7 +7,7 @@ import re
 import textwrap
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import matplotlib as mpl
 from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from harness.reporting.glyphs import FONT_FAMILY, drawable
-from harness.reporting.numbers import power_of_ten, setting
+from harness.reporting.numbers import power_of_ten, readable, setting
 
 # Ten colours told apart with any of the common colour-vision deficiencies (Okabe & Ito 2008; Tol 2021),
 # the darker first, and ten markers: an arm is never known by its colour alone.
@@ -24,7 +24,8 @@ COLOURS = (
     "#E69F00", "#56B4E9", "#882255", "#117733", "#666666",
 )  # fmt: skip
 MARKERS = ("o", "s", "^", "D", "v", "P", "p", "<", ">", "h")
-LINES = ("-", "--", "-.", ":")
+Dashes = Literal["-", "--", "-.", ":"]
+LINES: tuple[Dashes, ...] = ("-", "--", "-.", ":")
 
 INK = "#1f2933"
 MUTED = "#7b8794"
@@ -76,13 +77,15 @@ class ArmStyle(NamedTuple):
 
     colour: str
     marker: str
-    line: str
+    line: Dashes
+    name: str = ""  # as figures print it
+    group: str = ""  # the panel it is drawn in where arms are too many for one
 
 
 def arm_styles(arms: Iterable[str]) -> dict[str, ArmStyle]:
     """A style for each arm, by its place in the design; beyond ten arms the line changes too."""
     return {
-        arm: ArmStyle(COLOURS[i % 10], MARKERS[i % 10], LINES[i // 10 % len(LINES)])
+        arm: ArmStyle(COLOURS[i % 10], MARKERS[i % 10], LINES[i // 10 % len(LINES)], arm)
         for i, arm in enumerate(arms)
     }
 
@@ -129,15 +132,20 @@ def ratio_axis(axis: Any) -> None:
     """Make an axis logarithmic and label it at ratios that people use, few of them."""
     axis.axes.set_yscale("log")
     low, high = axis.axes.get_ylim()
-    shown = [t for t in RATIOS if low <= t <= high]
-    axis.set_major_locator(FixedLocator(shown if len(shown) <= 8 else shown[::2]))
+    ticks = [t for t in RATIOS if low <= t <= high]
+    axis.set_major_locator(FixedLocator(ticks if len(ticks) <= 8 else ticks[::2]))
     axis.set_major_formatter(FuncFormatter(lambda v, _: setting(float(v))))
     axis.set_minor_locator(NullLocator())
 
 
+def shown(text: str) -> str:
+    """A name or a label as figures print it: numbers readable, every character drawable."""
+    return drawable(readable(text))
+
+
 def wrapped(text: str, width: int = 34) -> str:
-    """An axis's label in lines that fit beside it, with every character drawable."""
-    return "\n".join(textwrap.wrap(drawable(text), width)) or ""
+    """A label in lines that fit beside its axis."""
+    return "\n".join(textwrap.wrap(shown(text), width)) or ""
 
 
 def plain_axis(axis: Any) -> None:

@@ -10,6 +10,7 @@ from harness.reporting.content.arms import arms_section, fairness_section
 from harness.reporting.content.context import Context
 from harness.reporting.content.effects import effects_section, replicates_section
 from harness.reporting.content.ensembles import ensembles_section
+from harness.reporting.content.kinds import kinds_section
 from harness.reporting.content.learning import budget_section, learning_section, speed_section, tuning_section
 from harness.reporting.content.mechanism import mechanism_section
 from harness.reporting.content.provenance import fixed_section, provenance_section
@@ -21,6 +22,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Context], tuple[Block, ...]]]] = {
     "verdict": ("The verdict", answer_section),
     "hypotheses": ("Other hypotheses", others_section),
     "effects": ("Effects", effects_section),
+    "kinds": ("Hypothesis by hypothesis", kinds_section),
     "learning": ("Learning curves", learning_section),
     "tuning": ("Tuning", tuning_section),
     "budget": ("Tuning budget", budget_section),

@@ -24,6 +24,7 @@ MARKS: dict[Answer, tuple[str, Tone]] = {
     Answer.NOT_TESTABLE: ("∅", "inconclusive"),
 }
 
+PAIRED = ("superiority", "faster", "equivalence", "non_inferiority", "at_least", "best_of")
 EXTRA_LABELS = {
     "d_z": "Effect in standard deviations of the difference, d_z",
     "probability_better": "Share of pairs it wins, ties half",
@@ -38,9 +39,31 @@ EXTRA_LABELS = {
     "win_loss_p": "Wins against losses, p",
     "max_t_p": "Best of all arms (max-T), p",
     "mean_rank": "Mean rank among the arms",
+    "slope_per_sd": "Change a standard deviation of the level",
+    "end_to_end": "Change from the first level to the last, means alone",
+    "largest_reversal": "Largest step between neighbours against the claim",
+    "reversal_beyond_delta": "Is that step larger than δ?",
+    "share_of_replicates": "Share of replicates that go the way claimed",
+    "page_p": "Page's test of a trend in the ranks, p",
+    "optimum": "Inner level chosen",
+    "against": "End that comes nearer to it",
+    "over_the_low_end": "Gain over the lowest level",
+    "over_the_high_end": "Gain over the highest level",
+    "low_90": "90 % interval, lower end",
+    "high_90": "90 % interval, upper end",
+    "beyond_x": "Distance of the estimate from the bound",
+    "arm": "Arm that decides",
+    "tolerance": "Tolerance",
+    "successes": "Runs that succeeded",
+    "certificate": "Certificate",
     "steps_saved": "Steps saved within the budget, mean",
     "steps_saved_low": "Steps saved, lower end",
     "steps_saved_high": "Steps saved, upper end",
+}
+COUNTED = dict.fromkeys(PAIRED, "pairs") | {
+    "threshold": "runs",
+    "impossibility": "runs",
+    "identity": "random cases",
 }
 SILENT_AT_ZERO = {"variance_ratio", "a_censored", "b_censored"}
 
@@ -96,9 +119,23 @@ def others_section(context: Context) -> tuple[Block, ...]:
         f"{h.statement}: {_failed_gate(gate)}" for h in others for gate in h.gates if gate.passed is False
     )
     blocks: list[Block] = [Table(caption, tuple(Column(c, c in numeric) for c in columns), rows)]
+    blocks += [_gate_matrix(others)] if any(h.gates for h in others) else []
     if failed:
         blocks.append(Callout("warning", "Validity gates that secondary hypotheses fail", failed))
     return tuple(blocks)
+
+
+def _gate_matrix(verdicts: list[HypothesisVerdict]) -> Table:
+    """Which gate each hypothesis passes."""
+    marks = {True: "✔", False: "✘", None: MISSING}
+    names = list(dict.fromkeys(g.name for h in verdicts for g in h.gates))
+    passed = [{g.name: g.passed for g in h.gates} for h in verdicts]
+    rows = tuple(
+        (h.statement, *(marks[of_one.get(name)] for name in names))
+        for h, of_one in zip(verdicts, passed, strict=True)
+    )
+    caption = f"Validity gates of the secondary hypotheses: ✔ passed, ✘ failed, {MISSING} does not apply."
+    return Table(caption, (Column("Hypothesis"), *(Column(name, numeric=True) for name in names)), rows)
 
 
 def answer_text(verdict: HypothesisVerdict) -> str:
@@ -122,7 +159,7 @@ def _facts(verdict: HypothesisVerdict) -> list[tuple[str, str]]:
     if found is not None:
         facts += [
             ("Effect (95 % interval)", effect_text(found)),
-            ("Test", f"{found.method}, {count(found.n)} pairs, p {_with_sign(p_value(found.p_value))}"),
+            ("Test", _test_text(verdict.kind, found)),
         ]
     if verdict.shown_delta is not None:
         unit = f", {found.unit}" if found is not None and found.unit else ""
@@ -198,6 +235,12 @@ def _gates_text(verdict: HypothesisVerdict) -> str:
     if failed:
         return f"{', '.join(failed)} failed, {len(checked) - len(failed)} passed"
     return f"all {len(checked)} that apply passed ({', '.join(g.name for g in checked)})"
+
+
+def _test_text(kind: str, found: Estimate) -> str:
+    """The method, how many it rests on, and p where something is tested."""
+    p = "" if found.p_value is None else f", p {_with_sign(p_value(found.p_value))}"
+    return f"{found.method}, {count(found.n)} {COUNTED.get(kind, 'replicates')}{p}"
 
 
 def _with_sign(text: str) -> str:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from harness.analysis.evidence import Evidence
+from harness.analysis.kinds import ask
+from harness.analysis.question import Question
 from harness.analysis.scale import outcome_label
 from harness.errors import HarnessError
 from harness.reporting.document import Figure
 from harness.reporting.figures import FIGURES
 from harness.reporting.style import ArmStyle, arm_styles, drawing, to_svg
+from harness.words.design import Design
 from harness.words.hypothesis import Hypothesis
 from harness.words.metrics import METRICS
 from harness.words.outcome import Outcome
 from harness.words.verdict import HypothesisVerdict, StudyVerdict
 
+MOST_LINES = 12  # in one panel
 SPLIT_LABELS = {"train": "training", "val": "validation", "test": "test"}
 
 
@@ -29,14 +34,29 @@ class Context:
     evidence: Evidence
     verdict: StudyVerdict
     styles: Mapping[str, ArmStyle] = field(init=False)
+    _asked: dict[int, Question | None] = field(init=False, repr=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        styles = arm_styles(a.label for a in self.evidence.design.arms)
-        object.__setattr__(self, "styles", styles)
+        object.__setattr__(self, "styles", _design_styles(self.evidence.design))
 
     def hypothesis(self, verdict: HypothesisVerdict) -> Hypothesis:
         """The hypothesis, as the study states it, that a verdict answers."""
         return self.evidence.design.study.hypotheses[verdict.index]
+
+    def question(self, verdict: HypothesisVerdict) -> Question | None:
+        """The hypothesis with the outcomes it compares; None where the records don't hold them."""
+        if verdict.index not in self._asked:
+            try:
+                self._asked[verdict.index] = ask(self.evidence, self.hypothesis(verdict))
+            except HarnessError:
+                self._asked[verdict.index] = None
+        return self._asked[verdict.index]
+
+    def styles_of(self, columns: Iterable[str]) -> dict[str, ArmStyle]:
+        """Styles for what a hypothesis compares: an arm's own; the first ones for anything else."""
+        names = list(columns)
+        spare = arm_styles(names)
+        return {c: self.styles.get(c, spare[c]) for c in names}
 
     @property
     def primary(self) -> HypothesisVerdict | None:
@@ -48,6 +68,36 @@ class Context:
     def secondary(self) -> list[HypothesisVerdict]:
         """The verdicts on the other hypotheses."""
         return [h for h in self.verdict.hypotheses if h is not self.primary]
+
+
+class Case(NamedTuple):
+    """A hypothesis with its verdict and the outcomes it compares: what its own figures are drawn from."""
+
+    context: Context
+    verdict: HypothesisVerdict
+    asked: Question
+
+
+def _design_styles(design: Design) -> dict[str, ArmStyle]:
+    """A style for each arm; arms too many for one panel are grouped by the factor with the fewest levels.
+
+    Within their groups they are known by their other levels, which look the same in every group.
+    """
+    arms, factors = design.arms, list(design.study.arms)
+    counts = {f: len({a.levels[f] for a in arms}) for f in factors}
+    grouping = [f for f in reversed(factors) if counts[f] > 1]
+    if len(arms) <= MOST_LINES or len(grouping) < 2:
+        return arm_styles(a.label for a in arms)
+    by = min(grouping, key=lambda f: counts[f])
+    names = {a.label: ", ".join(v for f, v in a.levels.items() if f != by) for a in arms}
+    looks = arm_styles(dict.fromkeys(names.values()))
+    return {a.label: looks[names[a.label]]._replace(group=f"{by} {a.levels[by]}") for a in arms}
+
+
+def pages(items: Sequence[str], most: int) -> list[list[str]]:
+    """The items in order, in as few parts of at most `most` as there must be, of nearly equal size."""
+    n = -(-len(items) // most)
+    return [[items[i] for i in part] for part in np.array_split(np.arange(len(items)), n)] if n else []
 
 
 def draw(name: str, kind: str, words: tuple[str, str], frame: pd.DataFrame, *rest: Any) -> Figure:
@@ -63,6 +113,11 @@ def metric_label(metric: str) -> str:
     split, _, name = metric.rpartition("/")
     label = METRICS[name].label if name in METRICS else name
     return f"{SPLIT_LABELS.get(split, split)} {label}".strip()
+
+
+def capital(text: str) -> str:
+    """The text with its first letter large."""
+    return text[:1].upper() + text[1:]
 
 
 def outcome_words(outcome: Outcome | str) -> str:

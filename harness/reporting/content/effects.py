@@ -10,15 +10,12 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from harness.analysis.outcomes import outcome_direction
-from harness.errors import BadInput
-from harness.reporting.content.answer import effect_text
+from harness.reporting.content.answer import PAIRED, effect_text
 from harness.reporting.content.context import Context, draw, outcome_words
 from harness.reporting.document import Block, Column, Figure, Paragraph, Table
 from harness.reporting.figures.replicates import Effect
 from harness.reporting.frames import outcome_frame
 from harness.reporting.numbers import estimate, number, p_value
-from harness.words.hypothesis import Faster, Superiority
 from harness.words.outcome import Outcome
 from harness.words.verdict import Estimate, HypothesisVerdict
 
@@ -109,24 +106,19 @@ def _row(label: str, shown: str, answer: str, ends: list[float]) -> dict[str, An
 
 
 def _paired(context: Context, verdict: HypothesisVerdict) -> Figure | None:
-    hypothesis, found = context.hypothesis(verdict), verdict.estimate
-    if not isinstance(hypothesis, (Faster, Superiority)) or found is None:
+    asked, found = context.question(verdict), verdict.estimate
+    if verdict.kind not in PAIRED or asked is None or found is None:
         return None
-    design = context.evidence.design
-    try:
-        a, b = (design.select_arm(side, hypothesis.at).label for side in (hypothesis.a, hypothesis.b))
-    except BadInput:
-        return None
-    faster = isinstance(hypothesis, Faster)
-    higher = outcome_direction(hypothesis.outcome, hypothesis.direction) == "higher"
-    frame = outcome_frame(context.evidence, hypothesis.outcome)
-    pairs = _pairs(frame, a, b, faster, 1.0 if higher else -1.0)
+    a, b = asked.subject, asked.reference
+    faster, higher = verdict.kind == "faster", asked.direction == "higher"
+    pairs = _pairs(asked.table, a, b, faster, 1.0 if higher else -1.0)
     if pairs.empty:
         return None
-    label = outcome_words(hypothesis.outcome)
+    label = outcome_words(asked.outcome)
     effect = _effect(verdict, found, faster, f"{_difference_label(a, b, faster, higher)}\n{label}")
     words = _paired_words(label, (a, b), len(pairs), int(pairs["lost"].sum()))
-    return draw(f"replicates-{verdict.index}", "paired", words, pairs, (a, b), context.styles, effect)
+    styles = context.styles_of((a, b))
+    return draw(f"replicates-{verdict.index}", "paired", words, pairs, (a, b), styles, effect)
 
 
 def _pairs(frame: pd.DataFrame, a: str, b: str, faster: bool, sign: float) -> pd.DataFrame:

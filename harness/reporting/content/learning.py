@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from harness.reporting.content.context import Context, draw, metric_label, outcome_words
+from harness.reporting.content.context import Context, draw, metric_label, outcome_words, pages
 from harness.reporting.document import Block, Paragraph
-from harness.reporting.figures.learning import MANY, Measure
+from harness.reporting.figures.learning import Measure
 from harness.reporting.frames import (
     band_frame,
     budget_frame,
@@ -22,6 +22,7 @@ from harness.words.hypothesis import Faster
 from harness.words.verdict import HypothesisVerdict
 
 METRICS_SHOWN = 2
+MOST_PANELS = 16  # on a page
 LOG_RATIO = 20.0  # a positive measure that spans more than this is drawn on a logarithmic axis
 
 
@@ -46,8 +47,12 @@ def tuning_section(context: Context) -> tuple[Block, ...]:
         score = outcome_words(next(iter(choices.values())).outcome)
         better = next(iter(choices.values())).direction
         words = _tuning_words(path, score, better, len(paths) > 1)
-        args = (context.styles, (path, log), score, len(paths) == 1)
-        blocks.append(draw(f"tuning-{place}", "nuisance_panels", words, frame, *args))
+        tuned = set(frame["arm"])
+        for page, part in enumerate(pages([a for a in context.styles if a in tuned], MOST_PANELS)):
+            args = (context.styles_of(part), (path, log), score, len(paths) == 1)
+            name = f"tuning-{place}{f'-{page + 1}' if page else ''}"
+            said = words if page == 0 else (words[0], "Further arms.")
+            blocks.append(draw(name, "nuisance_panels", said, frame[frame["arm"].isin(part)], *args))
     return tuple(blocks) or (Paragraph("Nothing was tuned."),)
 
 
@@ -107,18 +112,19 @@ def _learning(context: Context, metric: str) -> list[Block]:
         f"The same, arm by arm: {measure.label} in validation (solid) and training (dashed grey), "
         f"{_which(curves, drawn)} as a faint line. Runs that diverged end where they did."
     )
-    if len(context.styles) > MANY:
-        panels += f" The first {MANY} arms are shown."
     alt = f"{measure.label} against optimizer steps"
     blocks: list[Block] = []
     if (bands["split"] == "val").any():
         words = (f"Validation {alt}, medians of all arms.", medians)
         blocks.append(draw(f"learning-{metric}", "learning_medians", words, bands, context.styles, measure))
-    with_panels = draw(
-        f"learning-{metric}-arms", "learning_panels", (f"{alt}, a panel an arm.", panels), drawn, bands,
-        context.styles, measure,
-    )  # fmt: skip
-    return [*blocks, with_panels]
+    measured = set(bands["arm"])
+    parts = pages([a for a in context.styles if a in measured], MOST_PANELS)
+    for place, styles in enumerate(context.styles_of(part) for part in parts):
+        words = (f"{alt}, a panel an arm.", panels if place == 0 else "Further arms.")
+        name = f"learning-{metric}-arms{f'-{place + 1}' if place else ''}"
+        of_page = (frame[frame["arm"].isin(styles.keys())] for frame in (drawn, bands))
+        blocks.append(draw(name, "learning_panels", words, *of_page, styles, measure))
+    return blocks
 
 
 def _which(curves: pd.DataFrame, drawn: pd.DataFrame) -> str:

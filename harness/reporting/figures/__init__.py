@@ -9,10 +9,12 @@ from collections.abc import Callable
 
 from matplotlib.figure import Figure
 
+from harness.reporting.figures.bounds import against_bounds
 from harness.reporting.figures.budget import budget_curves
 from harness.reporting.figures.ensemble import ensemble_sizes
 from harness.reporting.figures.forest import forest
 from harness.reporting.figures.learning import learning_medians, learning_panels
+from harness.reporting.figures.levels import arms_by_level, event_rates, isolation, level_lines
 from harness.reporting.figures.mechanism import activation_histograms, probe_lines
 from harness.reporting.figures.nuisance import nuisance_panels
 from harness.reporting.figures.replicates import paired, strip
@@ -20,6 +22,11 @@ from harness.reporting.figures.survival import sensitivity, survival
 
 FIGURES: dict[str, Callable[..., Figure]] = {
     "forest": forest,
+    "against_bounds": against_bounds,
+    "level_lines": level_lines,
+    "isolation": isolation,
+    "arms_by_level": arms_by_level,
+    "event_rates": event_rates,
     "learning_medians": learning_medians,
     "learning_panels": learning_panels,
     "nuisance_panels": nuisance_panels,

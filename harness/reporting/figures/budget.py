@@ -8,17 +8,16 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from harness.reporting.figures.labels import label_ends
-from harness.reporting.style import ArmStyle, new_figure, plain_axis, wrapped
+from harness.reporting.figures.lines import line_panels, name_axes, name_lines
+from harness.reporting.style import ArmStyle, plain_axis
 
 
 def budget_curves(curves: pd.DataFrame, styles: Mapping[str, ArmStyle], score: str) -> Figure:
     """Expected best after k tuning points. `curves`: arm, k, value."""
-    figure = new_figure(2.7)
-    axes = figure.add_subplot()
+    figure, panels = line_panels([str(a) for a in curves["arm"].unique()], styles, 2.7)
     ends: dict[str, float] = {}
     for arm, curve in curves.groupby("arm", sort=False):
-        style = styles[str(arm)]
+        style, axes = styles[str(arm)], panels[str(arm)]
         axes.plot(
             curve["k"],
             curve["value"],
@@ -30,9 +29,10 @@ def budget_curves(curves: pd.DataFrame, styles: Mapping[str, ArmStyle], score: s
         last = curve["value"].dropna()
         if len(last):
             ends[str(arm)] = float(last.iloc[-1])
-    axes.set(xlabel="tuning points tried, k", ylabel=wrapped(score))
-    axes.margins(x=0.03)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    plain_axis(axes.yaxis)
-    label_ends(axes, ends, styles)
+    for axes in dict.fromkeys(panels.values()):
+        axes.margins(x=0.03)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        plain_axis(axes.yaxis)
+    name_axes(figure, panels, "tuning points tried, k", score)
+    name_lines(figure, panels, ends, styles)
     return figure

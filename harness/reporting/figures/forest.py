@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from harness.reporting.glyphs import drawable
-from harness.reporting.style import COLOURS, GRID, INK, MUTED, new_figure, plain_axis
+from harness.reporting.style import COLOURS, GRID, INK, MUTED, new_figure, plain_axis, shown
 
 MARKS = {"SUPPORTED": "o", "REFUTED": "s", "INCONCLUSIVE": "D", "NOT TESTABLE": "x", "": "|"}
 TONES = {
@@ -63,7 +62,7 @@ def _effect(axes: Any, y: int, row: dict[Any, Any], bound: float) -> None:
     edge = "white" if MARKS[row["answer"]] in "osD" else colour
     axes.plot([row["value"]], [y], MARKS[row["answer"]], color=colour, markersize=6, markeredgecolor=edge)
     place = {"xycoords": ("axes fraction", "data"), "va": "center", "fontsize": 7.4}
-    axes.annotate(drawable(row["shown"]), (1.015, y), **place)
+    axes.annotate(shown(row["shown"]), (1.015, y), **place)
     weight = "bold" if row["answer"] else "normal"
-    label = axes.annotate(drawable(row["label"]), (0.0, y - 0.42), **place, fontweight=weight)
+    label = axes.annotate(shown(row["label"]), (0.0, y - 0.42), **place, fontweight=weight)
     label.set_in_layout(False)

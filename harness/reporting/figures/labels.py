@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from harness.reporting.glyphs import drawable
-from harness.reporting.style import ArmStyle
+from harness.reporting.style import ArmStyle, shown
 
 LEADER = {"arrowstyle": "-", "linewidth": 0.6, "shrinkA": 1, "shrinkB": 0, "relpos": (0, 0.5)}
 GAP = 0.055  # least distance of two labels, as a share of the axis's height
@@ -19,10 +18,10 @@ def label_ends(axes: Any, ends: Mapping[str, float], styles: Mapping[str, ArmSty
     to_share = axes.transData + axes.transAxes.inverted()
     right = axes.get_xlim()[1]
     heights = {arm: float(to_share.transform((right, y))[1]) for arm, y in ends.items()}
-    for arm, height in spread(heights).items():
+    for arm, height in spread(heights, min(GAP, 1.04 / max(1, len(heights) - 1))).items():
         style = styles[arm]
         axes.annotate(
-            drawable(arm),
+            shown(style.name or arm),
             (1.003, heights[arm]),
             (1.04, height),
             xycoords="axes fraction",

@@ -11,12 +11,10 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from harness.reporting.figures.labels import label_ends
-from harness.reporting.glyphs import drawable
-from harness.reporting.style import INK, MUTED, ArmStyle, log_axis, new_figure, new_grid, plain_axis
+from harness.reporting.figures.lines import line_panels, name_axes, name_lines
+from harness.reporting.style import INK, MUTED, ArmStyle, log_axis, new_grid, plain_axis, shown, wrapped
 
 TRAIN_LINE = (0, (4, 2))
-MANY = 24  # panels beyond which they are too small to read
 
 
 class Measure(NamedTuple):
@@ -32,21 +30,21 @@ def learning_medians(bands: pd.DataFrame, styles: Mapping[str, ArmStyle], measur
 
     `bands`: arm, split, step, median, low, high.
     """
-    figure = new_figure(3.1)
-    axes = figure.add_subplot()
+    validation = bands[bands["split"] == "val"]
+    figure, panels = line_panels([str(a) for a in validation["arm"].unique()], styles, 3.1)
     ends: dict[str, float] = {}
-    for arm, band in bands[bands["split"] == "val"].groupby("arm", sort=False):
-        style = styles[str(arm)]
+    for arm, band in validation.groupby("arm", sort=False):
+        style, axes = styles[str(arm)], panels[str(arm)]
         axes.fill_between(band["step"], band["low"], band["high"], color=style.colour, alpha=0.13, lw=0)
         axes.plot(band["step"], band["median"], color=style.colour, linestyle=style.line)
         last = band.dropna(subset=["median"]).tail(1)
         axes.plot(last["step"], last["median"], style.marker, color=style.colour, markersize=4)
         ends |= {str(arm): float(y) for y in last["median"]}
-    _finish(axes, measure)
-    axes.set_xlabel("optimizer steps")
-    axes.set_ylabel(drawable(f"validation {measure.label}"))
-    axes.margins(x=0.01)
-    label_ends(axes, ends, styles)
+    for axes in dict.fromkeys(panels.values()):
+        _finish(axes, measure)
+        axes.margins(x=0.01)
+    name_axes(figure, panels, "optimizer steps", f"validation {measure.label}")
+    name_lines(figure, panels, ends, styles)
     return figure
 
 
@@ -57,24 +55,24 @@ def learning_panels(
 
     `curves`: arm, split, replicate, step, value; `bands` as in `learning_medians`.
     """
-    arms = [a for a in styles if a in set(bands["arm"])][:MANY]
+    arms = [a for a in styles if a in set(bands["arm"])]
     figure, panels = new_grid(len(arms), 4 if len(arms) > 3 else 3, 1.7, sharex=True, sharey=True)
     for axes, arm in zip(panels, arms, strict=True):
         colour = styles[arm].colour
         for split, line in (("train", MUTED), ("val", colour)):
             _seeds(axes, curves[(curves["arm"] == arm) & (curves["split"] == split)], line)
             _median(axes, bands[(bands["arm"] == arm) & (bands["split"] == split)], line, split)
-        axes.set_title(drawable(arm), color=colour)
+        axes.set_title(wrapped(arm, 26), color=colour)
         _finish(axes, measure)
     figure.supxlabel("optimizer steps", fontsize=8)
-    figure.supylabel(drawable(measure.label), fontsize=8)
+    figure.supylabel(shown(measure.label), fontsize=8)
     splits = set(bands["split"])
     keys = [
         Line2D([], [], color=INK, label="validation"),
         Line2D([], [], color=MUTED, linestyle=TRAIN_LINE, label="training"),
     ]
-    shown = [k for k, s in zip(keys, ("val", "train"), strict=True) if s in splits]
-    figure.legend(handles=shown, loc="outside upper right", ncols=2)
+    there = [k for k, s in zip(keys, ("val", "train"), strict=True) if s in splits]
+    figure.legend(handles=there, loc="outside upper right", ncols=2)
     return figure
 
 

@@ -9,10 +9,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from harness.reporting.figures.labels import label_ends
 from harness.reporting.figures.learning import Measure
-from harness.reporting.glyphs import drawable
-from harness.reporting.style import MUTED, ArmStyle, log_axis, new_figure, plain_axis, wrapped
+from harness.reporting.figures.lines import line_panels, name_axes, name_lines
+from harness.reporting.style import MUTED, ArmStyle, log_axis, new_figure, plain_axis, shown, wrapped
 
 CELL = 0.62  # inches: a histogram's height
 MANY_ROWS = 14  # arms beyond which a page is full
@@ -25,11 +24,10 @@ def probe_lines(
 
     `x` is a hidden layer, counted from the input, or an optimizer step.
     """
-    figure = new_figure(3.0)
-    axes = figure.add_subplot()
+    figure, panels = line_panels([str(a) for a in bands["arm"].unique()], styles, 3.0)
     ends: dict[str, float] = {}
     for arm, band in bands.groupby("arm", sort=False):
-        style = styles[str(arm)]
+        style, axes = styles[str(arm)], panels[str(arm)]
         axes.fill_between(band["x"], band["low"], band["high"], color=style.colour, alpha=0.13, lw=0)
         axes.plot(
             band["x"],
@@ -40,10 +38,11 @@ def probe_lines(
             markersize=3.5,
         )
         ends |= {str(arm): float(y) for y in band.dropna(subset=["median"]).tail(1)["median"]}
-    axes.set(xlabel="optimizer steps" if by_step else "hidden layer", ylabel=wrapped(measure.label))
-    _scales(axes, measure, by_step)
-    axes.margins(x=0.02)
-    label_ends(axes, ends, styles)
+    for axes in dict.fromkeys(panels.values()):
+        _scales(axes, measure, by_step)
+        axes.margins(x=0.02)
+    name_axes(figure, panels, "optimizer steps" if by_step else "hidden layer", measure.label)
+    name_lines(figure, panels, ends, styles)
     return figure
 
 
@@ -82,6 +81,6 @@ def activation_histograms(shares: pd.DataFrame, styles: Mapping[str, ArmStyle]) 
             wrapped(arm, 14), rotation=0, ha="right", va="center", color=styles[arm].colour, fontsize=7.5
         )
     for axes, layer in zip(panels[0], layers, strict=True):
-        axes.set_title(drawable(f"layer {layer}"), color=MUTED)
+        axes.set_title(shown(f"layer {layer}"), color=MUTED)
     figure.supxlabel("activation", fontsize=8)
     return figure

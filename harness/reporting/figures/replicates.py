@@ -11,7 +11,6 @@ import seaborn as sns
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
-from harness.reporting.glyphs import drawable
 from harness.reporting.style import (
     COLOURS,
     GRID,
@@ -21,6 +20,7 @@ from harness.reporting.style import (
     new_figure,
     plain_axis,
     ratio_axis,
+    shown,
     wrapped,
 )
 
@@ -56,7 +56,7 @@ def paired(
     for x, side in ((0, 1), (1, 0)):
         style = styles[sides[side]]
         left.plot([x] * len(ends), ends[:, x], style.marker, color=style.colour, markersize=4, alpha=0.85)
-    left.set_xticks([0, 1], [drawable(sides[1]), drawable(sides[0])])
+    left.set_xticks([0, 1], [shown(sides[1]), shown(sides[0])])
     left.set_xlim(-0.3, 1.3)
     left.set_ylabel(wrapped(effect.label.partition("\n")[2]))
     plain_axis(left.yaxis)
@@ -116,8 +116,8 @@ def strip(outcomes: pd.DataFrame, means: pd.DataFrame, styles: Mapping[str, ArmS
             axes.plot([low, high], [y + 0.26] * 2, color=INK, linewidth=1.4)
             axes.plot([mean], [y + 0.26], styles[arm].marker, color=styles[arm].colour, markersize=5.5,
                       markeredgecolor=INK, markeredgewidth=0.7)  # fmt: skip
-    axes.set_yticks(range(len(arms)), [drawable(a) for a in arms])
-    axes.set(xlabel=drawable(label), ylabel="", ylim=(len(arms) - 0.45, -0.55))
+    axes.set_yticks(range(len(arms)), [shown(a) for a in arms])
+    axes.set(xlabel=shown(label), ylabel="", ylim=(len(arms) - 0.45, -0.55))
     axes.tick_params(axis="y", length=0)
     plain_axis(axes.xaxis)
     return figure

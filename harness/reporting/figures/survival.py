@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from harness.reporting.figures.labels import label_ends
-from harness.reporting.glyphs import drawable
-from harness.reporting.style import COLOURS, GRID, INK, ArmStyle, new_figure, plain_axis, ratio_axis
+from harness.reporting.figures.lines import line_panels, name_axes, name_lines
+from harness.reporting.style import COLOURS, GRID, INK, ArmStyle, new_figure, plain_axis, ratio_axis, shown
 
 
 def survival(times: pd.DataFrame, styles: Mapping[str, ArmStyle], budget: float) -> Figure:
@@ -19,21 +18,21 @@ def survival(times: pd.DataFrame, styles: Mapping[str, ArmStyle], budget: float)
     `times`: arm, time (steps), reached (bool). Runs that never reach it are censored at the budget,
     the last step, so the share is plain counting.
     """
-    figure = new_figure(2.7)
-    axes = figure.add_subplot()
+    figure, panels = line_panels([str(a) for a in times["arm"].unique()], styles, 2.7)
     ends: dict[str, float] = {}
     for arm, group in times.groupby("arm", sort=False):
-        style = styles[str(arm)]
+        style, axes = styles[str(arm)], panels[str(arm)]
         reached = np.sort(group.loc[group["reached"], "time"].to_numpy(dtype=float))
         share = np.arange(len(reached) + 1) / len(group)
         x, y = np.r_[0, reached, budget], np.r_[share, share[-1]]
         axes.step(x, y, where="post", color=style.colour, linestyle=style.line)
         ends[str(arm)] = float(share[-1])
-    axes.set(xlabel="optimizer steps", ylabel="share of runs at the target", ylim=(-0.02, 1.03))
-    axes.set_xlim(0, budget)
-    plain_axis(axes.xaxis)
-    plain_axis(axes.yaxis)
-    label_ends(axes, ends, styles)
+    for axes in dict.fromkeys(panels.values()):
+        axes.set(ylim=(-0.02, 1.03), xlim=(0, budget))
+        plain_axis(axes.xaxis)
+        plain_axis(axes.yaxis)
+    name_axes(figure, panels, "optimizer steps", "share of runs at the target")
+    name_lines(figure, panels, ends, styles)
     return figure
 
 
@@ -51,5 +50,5 @@ def sensitivity(rows: pd.DataFrame, delta: float | None, target: float | None, l
     axes.margins(y=0.15)
     ratio_axis(axes.yaxis)
     plain_axis(axes.xaxis)
-    axes.set(xlabel=drawable(label), ylabel="ratio of steps (log scale)")
+    axes.set(xlabel=shown(label), ylabel="ratio of steps (log scale)")
     return figure
