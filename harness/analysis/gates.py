@@ -132,8 +132,7 @@ def divergence(question: Question) -> GateFinding:
     """
     if question.outcome.function == "diverged":
         return not_applicable("divergence is the outcome")
-    tuned = any(question.evidence.design.arm(a).tuned for a in question.arms)
-    if isinstance(question.hypothesis, OVER_LEVELS) and not tuned:
+    if _untuned_levels(question):
         return not_applicable("nothing is tuned: divergence at a level is part of the answer")
     rates = question.table.groupby("arm")["diverged"].mean()
     found = {a: float(rates.get(a, 0.0)) for a in question.arms}
@@ -142,15 +141,26 @@ def divergence(question: Question) -> GateFinding:
     return GateFinding.of(failing, text, text, "tune with more seeds a point, or lower the range")
 
 
+def _untuned_levels(question: Question) -> bool:
+    """Whether the levels of a factor are compared with nothing tuned to suit them."""
+    tuned = any(question.evidence.design.arm(a).tuned for a in question.arms)
+    return isinstance(question.hypothesis, OVER_LEVELS) and not tuned
+
+
 def still_improving(question: Question) -> GateFinding:
     """G5: over the last 10 % of training the validation metric improves by no more than delta.
 
     For claims about a final metric; of test metrics the validation curve is used. The mean over the
-    finished judged runs of an arm; the curve is linear between evaluations.
+    finished judged runs of an arm; the curve is linear between evaluations. Where arms differ in their
+    steps, or levels are compared untuned, an arm that could still learn is part of the answer.
     """
     outcome = question.outcome
     if outcome.function != "final":
         return not_applicable("the claim is not about a final metric")
+    if len({question.evidence.design.steps.get(a) for a in question.arms}) > 1:
+        return not_applicable("the arms differ in their steps: how long to train is part of the question")
+    if _untuned_levels(question):
+        return not_applicable("nothing is tuned: a level that learns slowly is part of the answer")
     name = outcome.metric.replace("test/", "val/")
     sign = 1.0 if question.direction == "higher" else -1.0
     gains = {a: sign * _last_gain(_done(question, a), name) for a in question.arms}

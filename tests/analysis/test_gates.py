@@ -8,6 +8,7 @@ from harness.analysis.gates import GATES, check_gates
 from harness.analysis.judge import judge_study
 from harness.analysis.kinds import ask
 from harness.analysis.kinds.base import EVERY_GATE
+from harness.words.hypothesis import InteriorOptimum
 from harness.words.study import Require
 from harness.words.verdict import Answer
 from tests.simulated import simulated_evidence
@@ -130,6 +131,25 @@ def test_g5_still_improving(evidence, gain, passed):
     changed = {i: rising(r, gain / 120) for i, r in evidence.records.items()}
     assert check(replace(evidence, records=changed), "G5").passed is passed
     assert check(evidence, "G5", 1).passed is None
+
+
+def test_g5_does_not_apply_where_the_length_of_training_is_compared(evidence):
+    changed = {i: rising(r, 0.02 / 120) for i, r in evidence.records.items()}
+    design = evidence.design.model_copy(update={"steps": {**evidence.design.steps, "adam": 2400}})
+    found = check(replace(evidence, records=changed, design=design), "G5")
+    assert found.passed is None
+    assert "how long to train is part of the question" in found.detail
+
+
+def test_g5_does_not_apply_to_untuned_levels(evidence):
+    changed = {i: rising(r, 0.02 / 120) for i, r in evidence.records.items()}
+    untuned = [arm.model_copy(update={"tuned": []}) for arm in evidence.design.arms]
+    design = evidence.design.model_copy(update={"arms": untuned})
+    found = replace(evidence, records=changed, design=design)
+    levels = InteriorOptimum(kind="interior_optimum", outcome="test/accuracy", delta=0.01)
+    assert check(found, "G5").passed is False  # of two arms
+    asked = ask(found, found.design.study.hypotheses[0])
+    assert GATES["G5"].check(replace(asked, hypothesis=levels)).passed is None
 
 
 def test_g6_reruns(evidence):
