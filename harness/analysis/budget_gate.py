@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from harness.analysis.outcome_table import tuning_points
 from harness.analysis.outcomes import Floats, outcome_value
 from harness.analysis.question import Question
 from harness.analysis.tuning_curve import expected_best
-from harness.words.design import Dimension, PointResult
 from harness.words.outcome import Outcome
 from harness.words.record import Status
 
@@ -20,10 +17,10 @@ TUNED_BY = ("final", "best", "area", "steps_to", "diverged", "success")  # outco
 def budget_gain(question: Question, arm: str) -> float | None:
     """The gain in the hypothesis's own outcome, on the estimate's scale; None where nothing can be said.
 
-    One dimension on a grid: doubling the points halves the spacing, so the gain is that of the vertex
-    of the parabola, in log of the value for a log range, through the best point and its neighbours.
-    Other designs: the last doubling of the best-of-k curve, from K/2 to K. Tuning records are scored on
-    validation where the hypothesis asks for test; diverged runs count as the worst value.
+    The last doubling of the best-of-k curve, from K/2 to K points. One dimension on a grid: the next
+    doubling, judged by the last one (`grid_gain`), since a grid's halves are not its random subsets.
+    Tuning records are scored on validation where the hypothesis asks for test; diverged runs count as
+    the worst value.
     """
     if question.outcome.function not in TUNED_BY:
         return None
@@ -37,27 +34,20 @@ def budget_gain(question: Question, arm: str) -> float | None:
         return None  # listed levels have no values between them to try
     values = np.where(np.isnan(values), np.nanmin(values), values)
     if len(dimensions) == 1 and question.evidence.design.study.tune.sampler in ("auto", "grid"):
-        return parabola_gain(_positions(kept, dimensions[0]), values)
+        return grid_gain(values[np.argsort([float(p.params[dimensions[0].path]) for p in kept])])
     curve = expected_best(values.tolist(), "higher")
     return float(curve[-1] - curve[len(curve) // 2 - 1])
 
 
-def parabola_gain(positions: Floats, values: Floats) -> float | None:
-    """How far the parabola through the highest of (n,) values and its two neighbours rises above it.
+def grid_gain(values: Floats) -> float:
+    """What halving the spacing of a grid once more is expected to gain, from its (n,) values in order.
 
-    None where the highest lies at an end. With equal spacing the gain is
-    (right - left)^2 / (16 (best - (left + right) / 2)), at most (best - lower neighbour) / 8.
+    The grid is itself the doubling of either of its halves, every other point, and gained the best of
+    all less the mean of the halves' bests. About a smooth optimum a grid misses the top by an amount
+    that goes with the square of its spacing, so that each doubling gains a quarter of the one before.
     """
-    order = np.argsort(positions)
-    x, y = positions[order], values[order]
-    best = int(np.argmax(y))
-    if best in (0, len(y) - 1):
-        return None
-    left, right = x[best - 1] - x[best], x[best + 1] - x[best]
-    down, up = (y[best - 1] - y[best]) / left, (y[best + 1] - y[best]) / right
-    bend = (up - down) / (right - left)  # y = y_best + slope x + bend x^2 about the best point
-    slope = down - bend * left
-    return float(-(slope**2) / (4 * bend)) if bend < 0 else 0.0
+    halves = (values[::2].max() + values[1::2].max()) / 2
+    return float(values.max() - halves) / 4
 
 
 def _scores(question: Question, arm: str) -> dict[int, float]:
@@ -79,9 +69,3 @@ def _scores(question: Question, arm: str) -> dict[int, float]:
 
 def _on_validation(outcome: Outcome) -> Outcome:
     return outcome.model_copy(update={"metric": outcome.metric.replace("test/", "val/")})
-
-
-def _positions(points: Sequence[PointResult], dimension: Dimension) -> Floats:
-    """(n,) the tuned values, in the logarithm where the range is."""
-    values = np.array([float(p.params[dimension.path]) for p in points])
-    return np.log(values) if dimension.log else values

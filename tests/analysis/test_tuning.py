@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.analysis.budget_gate import parabola_gain
+from harness.analysis.budget_gate import grid_gain
 from harness.analysis.target import tuning_target
 from harness.analysis.tuning_curve import choice_curve, expected_best
 from harness.errors import BadInput, RunFailed
@@ -59,19 +59,22 @@ def test_target_is_the_median_at_the_best_whole_point_less_a_margin():
         tuning_target("test/accuracy", points)
 
 
-@given(st.floats(-0.4, 0.4), st.floats(0.5, 3), st.floats(0.7, 1.4))
-def test_parabola_gain_is_the_vertex(vertex, bend, right):
-    x = np.array([-1.0, 0.0, right])
-    y = 5 - bend * (x - vertex) ** 2
-    gain = parabola_gain(x, y)
-    if y.argmax() != 1:
-        assert gain is None
-    else:
-        # a second difference of values near 5 loses at most a few units of 5 * 2e-16 / 0.5
-        assert gain == pytest.approx(5 - y[1], abs=1e-13)
+def test_the_gain_expected_of_a_finer_grid_is_what_it_gains_on_average():
+    """A parabola anywhere between the points of grids of spacing 1 and 1/2."""
+    tops = (np.arange(4000) + 0.5) / 4000 * 2 - 1
+    coarse, fine = np.arange(-6.0, 7), np.arange(-6.0, 6.5, 0.5)
+    gained = [(-((fine - t) ** 2)).max() - (-((coarse - t) ** 2)).max() for t in tops]
+    expected = [grid_gain(-((coarse - t) ** 2)) for t in tops]
+    assert np.mean(expected) == pytest.approx(np.mean(gained), rel=1e-3)
+    assert np.mean(gained) == pytest.approx(1 / 16, rel=1e-3)
 
 
-def test_parabola_gain_of_a_plateau_and_an_edge():
-    assert parabola_gain(np.arange(3.0), np.array([1.0, 1.0, 1.0])) is None  # the first is the highest
-    assert parabola_gain(np.arange(4.0), np.array([0.0, 1.0, 1.0, 0.0])) == pytest.approx(1 / 8)
-    assert parabola_gain(np.arange(3.0), np.array([1.0, 2.0, 3.0])) is None
+@given(st.lists(st.floats(-5, 5), min_size=2, max_size=12))
+def test_the_gain_is_a_quarter_of_half_the_gap_between_the_halves(values):
+    y = np.array(values)
+    assert grid_gain(y) == pytest.approx(abs(y[::2].max() - y[1::2].max()) / 8, abs=1e-12)
+
+
+def test_a_cliff_beside_the_best_promises_nothing():
+    """Where the next rate diverges, a parabola through the three points would top them by 0.04."""
+    assert grid_gain(np.array([0.3, 0.5, 0.60, 0.65, 0.20, 0.1])) == pytest.approx(0.05 / 8)
