@@ -39,7 +39,7 @@ class Evidence:
     members: tuple[Planned, ...] = field(repr=False, default=())  # the second and further of ensembles
     predictions: Mapping[str, Predictions] = field(repr=False, default_factory=dict)  # by trial id
     checks: tuple[Mapping[str, Any], ...] = ()  # reruns: trial, arm, same (bool), max_difference
-    controls: tuple[Mapping[str, Any], ...] = ()  # name, passed (bool), detail
+    controls: tuple[Mapping[str, Any], ...] = ()  # control studies run here: name, passed (bool), detail
     executions: tuple[Mapping[str, Any], ...] = ()  # what ran when, on what
 
 

@@ -270,17 +270,17 @@ def tuning_budget(question: Question) -> GateFinding:
 
 
 def controls(question: Question) -> GateFinding:
-    """G9: the study's controls hold (an arm against itself shows nothing, a planted effect is found)."""
+    """G9: controls hold: an arm against itself shows nothing, a planted effect is found."""
     results = question.evidence.controls
     if not results:
-        return not_applicable("the study has no controls")
+        return not_applicable("no control has been run")
     failing = [str(c["name"]) for c in results if not c["passed"]]
     text = "; ".join(f"{c['name']}: {c['detail']}" for c in results)
     return GateFinding.of(
         question.arms if failing else (),
         text,
         text,
-        "find out why the control fails before trusting the study",
+        "find out why the control fails before trusting any study",
     )
 
 

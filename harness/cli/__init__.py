@@ -197,6 +197,31 @@ def report(
     show.json(verdict.model_dump(mode="json")) if as_json else show.done(verdict, paths, results)
 
 
+@app.command("ledger")
+def list_claims(
+    write: Annotated[
+        bool, typer.Option("--write", help="Write the page index.html and ledger.json into the reports.")
+    ] = False,
+    tier: Tier = None,
+    results: Results = RESULTS,
+    reports: Reports = REPORTS,
+    as_json: Json = False,
+) -> None:
+    """Every claim, its verdict, and what becomes of the notes.
+
+    Controls first; p values corrected for all claims together; studies that have not run are listed
+    too. With a tier, those studies that have it are shown in it.
+    """
+    from harness.cli.ledger import ledger_of, show_ledger, write_ledger
+
+    if write:
+        check_writable(reports, "reports")
+    found = ledger_of(results, reports, tier)
+    show.json(found.model_dump(mode="json")) if as_json else show_ledger(found)
+    if write:
+        write_ledger(found, reports)
+
+
 @app.command()
 def reproduce(
     trial: Annotated[str, typer.Argument(help="A trial's id, or how it begins.", show_default=False)],

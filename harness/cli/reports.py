@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from harness.analysis.controls import control_result
 from harness.analysis.evidence import Evidence, gather
 from harness.analysis.judge import judge_study
 from harness.cli.folders import check_writable
 from harness.errors import BadInput
 from harness.planning.studies import SUFFIXES, find
+from harness.records.files import read_json
 from harness.records.store import Contents, Store
 from harness.reporting.build import ReportPaths, build_gallery, build_report
 from harness.words.design import folder_of
@@ -53,10 +57,32 @@ def gallery(stored: str, results: Path, reports: Path) -> list[Path]:
 
 
 def judged_evidence(stored: str, results: Path) -> Evidence:
-    """Everything a judged study left.
+    """Everything a judged study left, and how the controls run beside it came out (gate G9).
 
     Raises BadInput where judging isn't over: a verdict on the first few replicates would be another test.
     """
+    found = whole_evidence(stored, results)
+    controls = () if found.design.study.control else control_results(results)
+    return replace(found, controls=controls)
+
+
+def control_results(results: Path) -> tuple[dict[str, Any], ...]:
+    """Whether each control holds, of those judged in this results folder."""
+    found = []
+    for name in control_folders(results):
+        with contextlib.suppress(BadInput):  # its judging isn't over
+            found.append(control_result(judge_study(whole_evidence(name, results))))
+    return tuple(found)
+
+
+def control_folders(results: Path) -> list[str]:
+    """The folders of the control studies that have begun, by name."""
+    designs = sorted(results.glob("*/design.json"))
+    return [p.parent.name for p in designs if (read_json(p) or {}).get("study", {}).get("control")]
+
+
+def whole_evidence(stored: str, results: Path) -> Evidence:
+    """Everything a judged study left by itself. Raises BadInput as `judged_evidence`."""
     held = Store(results, stored, read_only=True).contents()
     judged = [p.trial for p in held.planned if p.phase == "judge"]
     missing = sum(trial not in held.records for trial in judged)

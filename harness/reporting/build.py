@@ -33,9 +33,9 @@ def build_report(evidence: Evidence, verdict: StudyVerdict, out_dir: Path) -> Re
     document = build_document(evidence, verdict)
     out_dir.mkdir(parents=True, exist_ok=True)
     paths = ReportPaths(out_dir / "verdict.json", out_dir / "report.html", out_dir / "report.pdf")
-    _write_whole(paths.json, verdict_json(verdict, document).encode())
-    _write_whole(paths.html, to_html(document).encode())
-    _write_whole(paths.pdf, to_pdf(document))
+    write_whole(paths.json, verdict_json(verdict, document).encode())
+    write_whole(paths.html, to_html(document).encode())
+    write_whole(paths.pdf, to_pdf(document))
     return paths
 
 
@@ -45,7 +45,7 @@ def build_gallery(evidence: Evidence, verdict: StudyVerdict, folder: Path) -> li
     folder.mkdir(parents=True, exist_ok=True)
     made = {f"{verdict.study}.pdf": to_pdf(document), f"{verdict.study}.png": to_png(document)}
     for name, content in made.items():
-        _write_whole(folder / name, content)
+        write_whole(folder / name, content)
     return [folder / name for name in made]
 
 
@@ -73,7 +73,7 @@ def _finite(value: Any) -> Any:
     return value
 
 
-def _write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes) -> None:
     """Write beside the target, then rename: a reader never sees half a file."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

@@ -14,6 +14,11 @@ from harness.reporting.glyphs import printable
 
 def to_html(document: Document) -> str:
     """The whole page. Every text is escaped; only drawings and our own style sheet go in as they are."""
+    return render("report.html.j2", document=cleaned(plain(document)))
+
+
+def render(name: str, **values: Any) -> str:
+    """One of our templates with these values, all of them escaped, and the style sheet of all pages."""
     environment = Environment(
         loader=PackageLoader("harness.reporting", "templates"),
         autoescape=True,
@@ -23,8 +28,7 @@ def to_html(document: Document) -> str:
     )
     environment.filters["inline_svg"] = inline_svg
     css, _, _ = environment.loader.get_source(environment, "report.css")  # type: ignore[union-attr]
-    template = environment.get_template("report.html.j2")
-    return template.render(document=cleaned(plain(document)), css=Markup(css))
+    return environment.get_template(name).render(css=Markup(css), **values)
 
 
 def inline_svg(svg: str, name: str, alt: str) -> Markup:

@@ -1,0 +1,222 @@
+"""The ledger: every claim beside its verdict, corrected for all of them, and what it does to the notes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
+
+from harness.analysis.controls import control_result
+from harness.analysis.multiplicity import benjamini_hochberg
+from harness.errors import BadInput
+from harness.words.base import Word
+from harness.words.design import Design
+from harness.words.hypothesis import Hypothesis
+from harness.words.named import named_columns
+from harness.words.study import Control, Study
+from harness.words.verdict import Answer, Estimate, HypothesisVerdict, StudyVerdict
+
+LEVEL = 0.05  # of false discoveries among the claims that are kept
+State = Literal["judged", "unfinished", "not run", "broken"]
+BOUNDS = ("non_inferiority", "mechanism", "threshold")  # kinds that claim a bound, not an effect
+
+SCOPES = {"fresh": "fresh {}", "resplit": "splits of {}", "fixed": "{}, one split"}
+NARROW_SCOPES = {
+    "resplit": "shown for training sets of one size, split from one data set",
+    "fixed": "shown on one data set as it is, and on no other",
+}
+CONTRADICTED = {  # grade -> what was found instead
+    "reversed": "the effect goes the other way",
+    "negligible": "no effect that would matter was found, and none at all is possible",
+    "different": "the two differ by more than would matter",
+    "unequal": "the two differ by more than rounding",
+    "done": "what they call impossible was done",
+    "possible": "what they call impossible was not done, and yet could be",
+}
+
+
+class Setting(Word):
+    """The same question asked elsewhere in the same study."""
+
+    at: str
+    answer: Answer
+
+
+class Entry(Word):
+    """One study of the ledger. What a verdict tells is missing until there is one."""
+
+    study: str
+    title: str
+    topic: str
+    says: str
+    source: str
+    control: Control | None
+    state: State
+    note: str = ""  # what stands in the way, or that the file has changed since
+    answer: Answer | None = None
+    grade: str = ""
+    fragile: bool = False
+    kind: str = ""
+    statement: str = ""
+    reason: str = ""
+    estimate: Estimate | None = None
+    shown_delta: float | None = None
+    failed_gates: list[str] = []  # "G1 tuned value on its range's edge"
+    p_adjusted: float | None = None  # over the ledger's claims
+    scope: str = ""
+    scopes: list[str] = []  # fresh, resplit, fixed: those of the arms compared
+    settings: list[Setting] = []  # the primary one first; empty where there is only that
+    secondary: dict[str, int] = {}  # answer -> how many other hypotheses
+    notes: str = ""  # how the verdict contradicts or narrows what the notes say
+    holds: bool | None = None  # of a control
+    minutes: float | None = None  # of all its runs
+    date: str = ""
+
+
+class Ledger(Word):
+    """Every control and every claim."""
+
+    level: float = LEVEL
+    tests: int  # p values that were corrected together
+    controls: list[Entry]
+    claims: list[Entry]
+
+    @property
+    def failed_controls(self) -> list[Entry]:
+        """Gate G9: while there is one, nothing on the page can be trusted."""
+        return [c for c in self.controls if c.holds is False]
+
+
+def open_entry(name: str, study: Study, state: State, note: str = "") -> Entry:
+    """The entry of a study without a verdict."""
+    return Entry(study=name, state=state, note=note, **_told(study))
+
+
+def judged_entry(verdict: StudyVerdict, design: Design, note: str = "") -> Entry:
+    """The entry of a judged study: what its primary hypothesis came to, at what cost, in which scope.
+
+    A search has no hypothesis, and is listed with what it found.
+    """
+    study = design.study
+    if not verdict.hypotheses:
+        return open_entry(design.folder, study, "judged", verdict.headline)
+    primary = next(h for h in verdict.hypotheses if h.primary)
+    answers = [h.answer.value for h in verdict.hypotheses if not h.primary]
+    hypothesis = study.hypotheses[primary.index]
+    executions = verdict.provenance.get("executions", [])
+    ended = [e["ended"] for e in executions if e.get("ended")] or [
+        verdict.provenance.get("frozen_time") or ""
+    ]
+    scopes = _scopes(design, hypothesis)
+    copied = ("answer", "grade", "fragile", "kind", "statement", "reason", "estimate", "shown_delta")
+    return Entry(
+        study=design.folder,
+        state="judged",
+        note=note,
+        **_told(study),
+        **{name: getattr(primary, name) for name in copied},
+        failed_gates=[f"{g.name} {g.title}" for g in primary.gates if g.passed is False],
+        scope="; ".join(SCOPES[s].format(", ".join(names)) for s, names in scopes.items()),
+        scopes=list(scopes),
+        settings=_settings(verdict, study, primary),
+        secondary={answer: answers.count(answer) for answer in dict.fromkeys(answers)},
+        holds=bool(control_result(verdict)["passed"]) if study.control else None,
+        minutes=sum(e.get("time_s") or 0.0 for e in executions) / 60,
+        date=str(ended[-1])[:10],
+    )
+
+
+def make_ledger(entries: Sequence[Entry]) -> Ledger:
+    """Controls apart, the claims' p values corrected together, and what each verdict does to the notes.
+
+    The correction is Benjamini and Hochberg's over the primary p values (method.md, section 9).
+    """
+    claims = [e for e in entries if e.control is None]
+    tested = {e.study: e.estimate.p_value for e in claims if e.estimate and e.estimate.p_value is not None}
+    corrected = benjamini_hochberg(list(tested.values())).tolist()
+    adjusted = dict(zip(tested, corrected, strict=True))
+    found = [e.model_copy(update={"p_adjusted": adjusted.get(e.study)}) for e in claims]
+    return Ledger(
+        tests=len(tested),
+        controls=[e for e in entries if e.control is not None],
+        claims=[e.model_copy(update={"notes": against_notes(e)}) for e in found],
+    )
+
+
+def against_notes(entry: Entry) -> str:
+    """How the verdict contradicts or narrows what the notes say, in one sentence; "" where it doesn't."""
+    if entry.answer is Answer.REFUTED:
+        return _contradiction(entry)
+    if entry.answer is Answer.SUPPORTED:
+        narrower = "; ".join(_narrower(entry))
+        return f"Narrower than the notes: {narrower}." if narrower else ""
+    if entry.answer is Answer.INCONCLUSIVE:
+        failed = ", ".join(entry.failed_gates)
+        return f"Not decided: {f'it fails {failed}' if failed else entry.reason.rstrip('.')}."
+    return ""
+
+
+def _contradiction(entry: Entry) -> str:
+    if entry.grade == "too small":
+        least = "" if entry.shown_delta is None else f" ({entry.shown_delta:.3g}{_unit(entry)})"
+        found = f"Narrower than the notes: there is an effect, smaller than what would matter{least}"
+    elif entry.kind in BOUNDS:
+        found = "Against the notes: the bound that the claim names is not kept"
+    else:
+        found = f"Against the notes: {CONTRADICTED.get(entry.grade, entry.reason.rstrip('.'))}"
+    held = ", ".join(s.at for s in entry.settings if s.answer is Answer.SUPPORTED)
+    return f"{found}; it holds at {held}." if held else f"{found}."
+
+
+def _narrower(entry: Entry) -> Iterator[str]:
+    """What a supported claim is short of."""
+    others = [s.at for s in entry.settings if s.answer is not Answer.SUPPORTED]
+    if others:
+        held = len(entry.settings) - len(others)
+        yield f"it holds in {held} of {len(entry.settings)} settings, not shown at {', '.join(others)}"
+    yield from (NARROW_SCOPES[scope] for scope in entry.scopes if scope in NARROW_SCOPES)
+    if entry.fragile:
+        yield "a robustness test that assumes less would not support it"
+    if entry.p_adjusted is not None and entry.p_adjusted > LEVEL:
+        yield f"corrected for all claims its p is {entry.p_adjusted:.2g}"
+
+
+def _unit(entry: Entry) -> str:
+    unit = entry.estimate.unit if entry.estimate else ""
+    return f" {unit}" if unit else ""
+
+
+def _told(study: Study) -> dict[str, Any]:
+    claim = study.claim
+    told = {"title": study.title, "topic": study.topic, "says": claim.says, "source": claim.source}
+    return {**told, "control": study.control}
+
+
+def _scopes(design: Design, hypothesis: Hypothesis) -> dict[str, list[str]]:
+    """Scope -> the data sets of the arms compared."""
+    try:
+        arms = {c.arm for c in named_columns(design, hypothesis)}
+    except BadInput:
+        arms = set()
+    found: dict[str, dict[str, None]] = {}
+    for arm in design.arms:
+        if arm.label in arms:
+            data = arm.config["data"]
+            found.setdefault(design.data[arm.label].scope, {})[str(data.get("file") or data["name"])] = None
+    return {scope: list(names) for scope, names in found.items()}
+
+
+def _settings(verdict: StudyVerdict, study: Study, primary: HypothesisVerdict) -> list[Setting]:
+    """The hypotheses that differ from the primary one in `at` alone, with their answers."""
+    asked = _question(study.hypotheses[primary.index])
+    same = [h for h in verdict.hypotheses if _question(study.hypotheses[h.index]) == asked]
+    ordered = sorted(same, key=lambda h: not h.primary)
+    found = [Setting(at=_at(study.hypotheses[h.index]), answer=h.answer) for h in ordered]
+    return found if len(found) > 1 else []
+
+
+def _question(hypothesis: Hypothesis) -> dict[str, Any]:
+    return hypothesis.model_dump(mode="json", exclude={"at", "name", "primary"})
+
+
+def _at(hypothesis: Hypothesis) -> str:
+    return ", ".join(f"{factor} {level}" for factor, level in hypothesis.at.items()) or "all arms"

@@ -1,0 +1,160 @@
+"""The ledger: claims corrected together, and what each verdict does to the notes."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from statsmodels.stats.multitest import multipletests
+
+from harness.analysis.controls import control_result
+from harness.analysis.judge import judge_study
+from harness.analysis.ledger import against_notes, judged_entry, make_ledger, open_entry
+from harness.words.study import Study
+from harness.words.verdict import Answer
+from tests.simulated import simulated_evidence
+
+ARMS = ("sgd", "momentum", "adam")
+BETTER = {
+    "primary": True,
+    "kind": "superiority",
+    "a": "adam",
+    "b": "sgd",
+    "outcome": {"final": "test/accuracy"},
+    "delta": 0.01,
+}
+
+
+def judged(name="optimizers", scope="fresh", control=None, hypotheses=None, **options):
+    """The entry of a simulated study."""
+    evidence = simulated_evidence(arms=ARMS, hypotheses=hypotheses or [BETTER], **options)
+    study = evidence.design.study.model_copy(update={"control": control})
+    facts = {a: f.model_copy(update={"scope": scope}) for a, f in evidence.design.data.items()}
+    design = evidence.design.model_copy(update={"name": name, "study": study, "data": facts})
+    held = replace(evidence, design=design)
+    return judged_entry(judge_study(held), design)
+
+
+@pytest.fixture(scope="module")
+def supported():
+    return judged()
+
+
+def test_an_entry_is_its_verdict(supported):
+    assert (supported.answer, supported.grade, supported.state) == (Answer.SUPPORTED, "clear", "judged")
+    assert supported.estimate.low > 0.01
+    assert (supported.scope, supported.scopes) == ("fresh mnist1d", ["fresh"])
+    assert (supported.date, supported.minutes) == ("2026-01-01", 0)
+    assert supported.holds is None
+    assert supported.notes == ""
+
+
+def test_what_it_cost_is_all_its_executions():
+    evidence = simulated_evidence(arms=ARMS, hypotheses=[BETTER])
+    ran = ({"time_s": 90.0, "ended": "2026-02-01T10:00:00+00:00"}, {"started": "2026-02-03T10:00:00+00:00"})
+    entry = judged_entry(judge_study(replace(evidence, executions=ran)), evidence.design)
+    assert (entry.minutes, entry.date) == (1.5, "2026-02-01")
+
+
+def test_p_values_are_corrected_over_all_claims_and_not_over_controls(supported):
+    wanted = [0.001, 0.02, 0.03, 0.2, 0.9]
+    entries = [with_p(supported, f"s{i}", p) for i, p in enumerate(wanted)]
+    control = with_p(supported, "control", 1e-9).model_copy(update={"control": "planted_effect"})
+    waiting = open_entry("waiting", Study.model_construct(), "not run")
+    ledger = make_ledger([*entries, control, waiting])
+    assert ledger.tests == 5
+    found = [e.p_adjusted for e in ledger.claims]
+    assert found[:5] == pytest.approx(multipletests(wanted, method="fdr_bh")[1].tolist())
+    assert found[5] is None
+    assert [e.study for e in ledger.controls] == ["control"]
+
+
+def test_more_claims_never_make_a_p_smaller(supported):
+    rng = np.random.default_rng(0)
+    entries = [with_p(supported, str(i), p) for i, p in enumerate(rng.uniform(size=12))]
+    ledger = make_ledger(entries)
+    assert all(e.p_adjusted >= e.estimate.p_value for e in ledger.claims)
+
+
+def test_a_supported_claim_that_the_correction_undoes(supported):
+    chance = [with_p(supported, f"c{i}", 0.9) for i in range(20)]
+    found = make_ledger([with_p(supported, "weak", 0.04), *chance]).claims[0]
+    assert "corrected for all claims its p is" in found.notes
+
+
+def with_p(entry, name, p_value):
+    estimate = entry.estimate.model_copy(update={"p_value": float(p_value)})
+    return entry.model_copy(update={"study": name, "estimate": estimate})
+
+
+@pytest.mark.parametrize(
+    ("hypothesis", "said"),
+    [
+        (BETTER | {"a": "sgd", "b": "adam"}, "Against the notes: the effect goes the other way."),
+        (BETTER | {"delta": 0.2}, "smaller than what would matter (20 percentage points)."),
+        (BETTER | {"kind": "at_least", "x": 0.2, "delta": None}, "what would matter (20 percentage"),
+        (BETTER | {"kind": "non_inferiority", "a": "sgd", "b": "adam"}, "Against the notes: the bound"),
+        (BETTER | {"kind": "equivalence"}, "Against the notes: the two differ by more than would matter."),
+    ],
+)
+def test_what_a_refuted_claim_does_to_the_notes(hypothesis, said):
+    entry = judged(hypotheses=[hypothesis])
+    assert entry.answer is Answer.REFUTED
+    assert said in against_notes(entry)
+
+
+def test_no_effect_is_told_from_a_small_one():
+    entry = judged(effect=0.0, hypotheses=[BETTER | {"delta": 0.05}])
+    assert entry.grade == "negligible"
+    assert "no effect that would matter" in against_notes(entry)
+
+
+@pytest.mark.parametrize(
+    ("scope", "said"), [("fixed", "on no other"), ("resplit", "split from one data set")]
+)
+def test_a_supported_claim_on_one_data_set_is_narrower(scope, said):
+    entry = judged(scope=scope)
+    assert entry.answer is Answer.SUPPORTED
+    assert said in against_notes(entry)
+
+
+def test_a_gate_is_named():
+    entry = judged(diverged={"adam": 0.5})
+    assert entry.answer is Answer.INCONCLUSIVE
+    assert against_notes(entry) == "Not decided: it fails G4 diverged runs."
+
+
+def test_settings_where_the_same_question_is_answered_otherwise(supported):
+    elsewhere = [{"at": "data a", "answer": "SUPPORTED"}, {"at": "data b", "answer": "REFUTED"}]
+    entry = supported.model_validate({**supported.model_dump(), "settings": elsewhere})
+    assert "it holds in 1 of 2 settings, not shown at data b" in against_notes(entry)
+    refuted = entry.model_copy(update={"answer": Answer.REFUTED, "grade": "reversed"})
+    assert against_notes(refuted) == "Against the notes: the effect goes the other way; it holds at data a."
+
+
+def test_hypotheses_that_differ_in_where_alone_are_settings():
+    asked = [BETTER, BETTER | {"primary": False, "name": "again"}, BETTER | {"primary": False, "delta": 0.2}]
+    entry = judged(hypotheses=asked)
+    assert [s.answer for s in entry.settings] == [Answer.SUPPORTED] * 2
+    assert entry.secondary == {"SUPPORTED": 1, "REFUTED": 1}
+
+
+def test_a_control_holds_where_all_its_hypotheses_are_supported():
+    good = judged(control="planted_effect")
+    bad = judged(
+        "bad", control="planted_effect", hypotheses=[BETTER, BETTER | {"primary": False, "delta": 0.2}]
+    )
+    ledger = make_ledger([good, bad])
+    assert (good.holds, bad.holds) == (True, False)
+    assert [e.study for e in ledger.failed_controls] == ["bad"]
+    assert ledger.claims == []
+
+
+def test_a_control_that_fails_is_gate_g9():
+    evidence = simulated_evidence(arms=ARMS, hypotheses=[BETTER])
+    failed = control_result(judge_study(simulated_evidence(arms=ARMS, effect=0.0, hypotheses=[BETTER])))
+    fine = control_result(judge_study(evidence))
+    assert (fine["passed"], failed["passed"]) == (True, False)
+    assert judge_study(replace(evidence, controls=(fine,))).hypotheses[0].answer is Answer.SUPPORTED
+    verdict = judge_study(replace(evidence, controls=(fine, failed)))
+    assert verdict.hypotheses[0].answer is Answer.INCONCLUSIVE
+    assert "G9 controls" in verdict.headline

@@ -1,0 +1,139 @@
+"""The ledger from the files and records of a project: never stale, never in the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.cli import ledger as command
+from harness.records.store import Store
+from harness.words.record import Status
+from tests.cli.conftest import Harness
+from tests.simulated import simulated_evidence
+
+ARMS = ("sgd", "adam")
+ASKED = {"primary": True, "a": "adam", "b": "sgd", "outcome": {"final": "test/accuracy"}, "delta": 0.01}
+
+
+def put(project: Path, name: str, kind: str, control: str | None = None, effect: float = 1.0) -> None:
+    """A study in `studies/` and its simulated records in `results/`."""
+    made = simulated_evidence(replicates=8, arms=ARMS, effect=effect, hypotheses=[ASKED | {"kind": kind}])
+    study = made.design.study.model_copy(update={"control": control})
+    text = json.dumps(study.model_dump(mode="json", exclude_defaults=True))
+    (project / f"studies/{name}.yaml").write_text(text)
+    assert made.frozen is not None
+    with Store(project / "results", name) as store:
+        store.save_design(made.design.model_copy(update={"name": name, "study": study}))
+        store.save_choices(dict(made.choices))
+        store.save_frozen(made.frozen)
+        store.save_plan(made.planned)
+        store.append(list(made.records.values()))
+
+
+def entries(tree: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {e["study"]: e for e in [*tree["controls"], *tree["claims"]]}
+
+
+def test_every_study_is_in_it(harness: Harness, project: Path) -> None:
+    put(project, "judged", "superiority")
+    (project / "studies/wrong.yaml").write_text("arms: [")
+    ran = harness("ledger")
+    assert ran.code == 0
+    found = entries(harness("ledger", "--json").json)
+    assert {n: e["state"] for n, e in found.items()} == {
+        "judged": "judged",
+        "tiny": "not run",
+        "wrong": "broken",
+    }
+    assert found["judged"]["answer"] == "SUPPORTED"
+    assert found["judged"]["note"] == ""
+    assert "not valid YAML" in found["wrong"]["note"]
+    for said in ("judged  ", "SUPPORTED (clear)", "not run", "3 claims: 1 SUPPORTED, 2 without a verdict"):
+        assert said in ran.out
+
+
+def test_a_study_that_is_not_over_or_was_edited(harness: Harness, project: Path) -> None:
+    put(project, "judged", "superiority")
+    path = project / "studies/judged.yaml"
+    path.write_text(path.read_text().replace('"value": 0.01', '"value": 0.02'))
+    assert "has changed since" in entries(harness("ledger", "--json").json)["judged"]["note"]
+    with Store(project / "results", "judged") as store:
+        plan = store.plan()
+        store.save_plan([*plan, plan[-1].model_copy(update={"trial": "0" * 16})])
+    found = entries(harness("ledger", "--json").json)["judged"]
+    assert found["state"] == "unfinished"
+    assert "1 of 17 judged trials are missing" in found["note"]
+
+
+def test_controls_come_first_and_one_that_fails_is_loud(harness: Harness, project: Path) -> None:
+    put(project, "judged", "superiority")
+    put(project, "twins", "equivalence", "no_difference", effect=0.0)
+    found = harness("ledger", "--json").json
+    assert [c["holds"] for c in found["controls"]] == [True]
+    assert found["claims"][0]["answer"] == "SUPPORTED"
+
+    put(project, "planted", "superiority", "planted_effect", effect=0.0)
+    ran = harness("ledger", "--write")
+    assert "THE CONTROL planted FAILS" in ran.out
+    assert ran.out.index("planted") < ran.out.index("judged")
+    found = entries(json.loads((project / "reports/ledger.json").read_text()))
+    assert found["planted"]["holds"] is False
+    assert found["judged"]["failed_gates"] == ["G9 controls"]
+    page = (project / "reports/index.html").read_text()
+    assert 'role="alert"' in page
+    assert "nothing on this page can be trusted" in page
+
+
+def test_the_page_links_to_reports_and_escapes_what_studies_say(harness: Harness, project: Path) -> None:
+    put(project, "judged", "superiority")
+    path = project / "studies/tiny.yaml"
+    path.write_text(path.read_text().replace("says: Adam ends", "says: Adam <b>ends</b>"))
+    harness("report", "judged")
+    harness("ledger", "--write")
+    page = (project / "reports/index.html").read_text()
+    assert '<a href="judged/report.html">' in page
+    assert "&lt;b&gt;ends" in page
+    assert "<script" not in page
+    assert "http" not in page
+    assert 'href="tiny' not in page  # it has no report yet
+
+
+def test_the_verdict_of_a_report_is_used_until_something_changes(
+    harness: Harness, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(project, "judged", "superiority")
+    harness("report", "judged")
+    calls: list[object] = []
+    judge = command.judge_study
+    monkeypatch.setattr(command, "judge_study", lambda held: calls.append(held) or judge(held))
+    path = project / "reports/judged/verdict.json"
+    path.write_text(path.read_text().replace('"grade": "clear"', '"grade": "kept"'))
+    assert entries(harness("ledger", "--json").json)["judged"]["grade"] == "kept"
+    assert calls == []
+    with Store(project / "results", "judged") as store:
+        lost = next(r for r in store.records() if r.phase == "judge")
+        store.append([lost.model_copy(update={"status": Status.DIVERGED, "final": {}})])
+    assert entries(harness("ledger", "--json").json)["judged"]["grade"] != "kept"
+    assert len(calls) == 1
+    os.utime(path)
+    path.write_text("{")
+    assert entries(harness("ledger", "--json").json)["judged"]["answer"]
+
+
+def test_it_needs_neither_torch_nor_optuna_nor_mlflow(project: Path) -> None:
+    put(project, "judged", "superiority")
+    code = (
+        "import sys; from harness.cli import main\n"
+        "sys.argv = ['harness', 'ledger']\n"
+        "try: main()\n"
+        "except SystemExit as end: assert end.code == 0, end.code\n"
+        "print(*[n for n in ('torch', 'optuna', 'mlflow') if n in sys.modules], file=sys.stderr)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stderr.strip() == ""
