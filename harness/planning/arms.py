@@ -7,25 +7,29 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
+from pydantic import TypeAdapter, ValidationError
 
 from harness.catalogue.resolve import ConfigError, beside
 from harness.errors import unknown
 from harness.planning.options import is_whole
 from harness.words.config import SECTIONS
 from harness.words.form_errors import shown
-from harness.words.ranges import LinearRange, LogRange
+from harness.words.ranges import LinearRange, LogRange, Range
 from harness.words.study_file import StudyFile
+from harness.words.yaml_tree import Location
 
 MAX_ARMS = 1_000
+RANGE: TypeAdapter[Any] = TypeAdapter(Range)
 
 
 class Level(NamedTuple):
-    """One level of a factor: the dotted paths it sets, and its value as a study names it."""
+    """One level of a factor: the dotted paths it sets, those it has tuned, and its value in the study."""
 
     label: str
     value: Any  # a path factor's value; a free factor's mapping of paths
     paths: dict[str, Any]
     place: str | int | None  # key or index under the factor in the file; None in a range
+    tuned: Mapping[str, Any] = {}  # dotted path -> its Range, in the arms at this level alone
 
 
 class FactorLevels(NamedTuple):
@@ -41,10 +45,20 @@ class Combination(NamedTuple):
     label: str
     levels: dict[str, Level]  # factor -> level
 
+    def place(self, location: Location) -> Location:
+        """Where in the file a tuned path stands: in the level that has it tuned, else as it is, in tune."""
+        own = ((n, level) for n, level in self.levels.items() if location[1] in level.tuned)
+        return next((("arms", n, str(level.place), *location[1:]) for n, level in own), location)
+
     @property
     def paths(self) -> dict[str, Any]:
         """Every dotted path this arm sets."""
         return {path: value for level in self.levels.values() for path, value in level.paths.items()}
+
+    @property
+    def tuned(self) -> dict[str, Any]:
+        """Every dotted path that this arm's levels have tuned, with its Range."""
+        return {path: wanted for level in self.levels.values() for path, wanted in level.tuned.items()}
 
 
 def factors(file: StudyFile) -> list[FactorLevels]:
@@ -143,7 +157,21 @@ def _free_levels(file: StudyFile, name: str, factor: Any) -> list[Level]:
         if wrong is not None:
             message = unknown("path", wrong, [f"{s}." for s in SECTIONS])
             raise file.error(message, "arms", name, label, wrong)
-    return [Level(label, dict(paths), dict(paths), label) for label, paths in factor.items()]
+    return [_free_level(file, name, label, paths) for label, paths in factor.items()]
+
+
+def _free_level(file: StudyFile, name: str, label: str, paths: Mapping[str, Any]) -> Level:
+    """A level's paths; one given as {tune: range} is tuned in the arms at this level."""
+    tuned = {}
+    for path, value in paths.items():
+        if isinstance(value, Mapping) and list(value) == ["tune"]:
+            try:
+                tuned[path] = RANGE.validate_python(value["tune"])
+            except ValidationError as error:
+                raise file.error(
+                    f"is no range to tune: {error.errors()[0]['msg']}", "arms", name, label, path
+                ) from None
+    return Level(label, dict(paths), {p: v for p, v in paths.items() if p not in tuned}, label, tuned)
 
 
 def _distinct(file: StudyFile, factor: FactorLevels) -> None:
@@ -166,8 +194,8 @@ def _disjoint(file: StudyFile, found: list[FactorLevels]) -> None:
 
 
 def paths_of(factor: FactorLevels) -> list[str]:
-    """Every path that some level of the factor sets."""
-    return list(dict.fromkeys(path for level in factor.levels for path in level.paths))
+    """Every path that some level of the factor sets or has tuned."""
+    return list(dict.fromkeys(path for level in factor.levels for path in (*level.paths, *level.tuned)))
 
 
 def overlap(a: str, b: str) -> bool:

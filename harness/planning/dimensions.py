@@ -23,15 +23,14 @@ def dimensions(tune: Tune, arm: Combination, config: RunConfig) -> tuple[list[Di
     """The arm's dimensions, and what is wrong with those that can't be tuned."""
     found: list[Dimension] = []
     problems: list[Problem] = []
-    for path, wanted in tune.parameters.items():
+    for path, wanted in (tune.parameters | arm.tuned).items():
         made = _dimension(path, wanted, arm.label, config)
         if isinstance(made, Dimension):
-            wrong = list(_refused(made, arm.label, config))
-            problems.extend(wrong)
+            problems.extend(_refused(made, arm.label, config))
             found.append(made)
         else:
             problems.append(made)
-    return found, problems
+    return found, [p._replace(location=arm.place(p.location)) for p in problems]
 
 
 def tuning_points(tune: Tune, dims: list[Dimension]) -> int:

@@ -178,8 +178,15 @@ class ArmTuner:
         winner = self._results[chosen].params
         own = [d for d in self._dimensions if d.path == path]
         if own[0].values is not None:
-            return True
+            return self._valid({**winner, path: _just_beyond(own[0], winner)})
         return bool(extended(own, winner, self._spacing, self._valid)[1])
+
+
+def _just_beyond(dimension: Dimension, winner: Point) -> float:
+    """A number just beyond the listed one that won on its edge: below 0 where that is 0."""
+    value, side = winner[dimension.path], edges([dimension], winner)[dimension.path]
+    step = 1 if dimension.whole else 1e-6 * (abs(value) or 1)
+    return float(value + side * step)
 
 
 def _result(asked: Asked, scores: Scores) -> PointResult:

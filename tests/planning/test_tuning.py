@@ -1,5 +1,6 @@
 """Tuning an arm by ask and tell: budgets, determinism, extension, the choice, and Optuna's journal."""
 
+import math
 from itertools import chain, pairwise
 
 import optuna
@@ -271,3 +272,48 @@ def test_nothing_to_tune(tuner):
     assert t.ask() == []
     choice = t.choice("x")
     assert (choice.chosen, choice.params, choice.on_edge) == (0, {}, [])
+
+
+LEVELS = """\
+base: {data: {name: mnist1d}, model: {width: 8, depth: 1}, train: {epochs: 3}}
+arms:
+  penalty:
+    none: {train.l1: 0, train.l2: 0}
+    l1: {train.l1: {tune: [0, 0.001, 0.01]}}
+    l2: {train.l2: {tune: {log_range: [1.0e-5, 0.1]}}}
+tune: {optimizer.lr: own_range, points: 9, sampler: grid}
+"""
+
+
+def test_a_level_has_its_own_paths_tuned(load):
+    """In its arms alone, with as many points as every other arm's."""
+    design = make_design(load(LEVELS))
+    tuned = {arm.label: [d.path for d in arm.tuned] for arm in design.arms}
+    assert tuned == {
+        "none": ["optimizer.lr"],
+        "l1": ["optimizer.lr", "train.l1"],
+        "l2": ["optimizer.lr", "train.l2"],
+    }
+    points = {a.label: ArmTuner(design, a, "higher", InMemoryStorage()).ask() for a in design.arms}
+    assert {label: len(asked) for label, asked in points.items()} == {"none": 9, "l1": 9, "l2": 9}
+    assert {p.params["train.l1"] for p in points["l1"]} == {0, 0.001, 0.01}
+    assert {arm.config["train"]["l1"] for arm in design.arms} == {0}
+
+
+@pytest.mark.parametrize(("best", "on_edge"), [(0, []), (0.001, []), (0.01, ["train.l1"])])
+def test_a_listed_value_that_nothing_lies_beyond_is_no_edge(load, best, on_edge):
+    """A penalty of 0 can't be lowered; the largest of the list could have been larger."""
+    design = make_design(load(LEVELS))
+    tuner = ArmTuner(design, design.arm("l1"), "higher", InMemoryStorage())
+    run(tuner, lambda params: -abs(params["train.l1"] - best) - abs(math.log10(params["optimizer.lr"]) + 1))
+    assert tuner.choice("test").on_edge == on_edge
+
+
+def test_what_a_level_has_tuned_is_checked_at_its_place(complaint):
+    assert complaint(LEVELS.replace("[0, 0.001, 0.01]", "[0, -1]")) == [
+        "study.yaml:5: arms.penalty.l1.train.l1: in arm 'l1': train.l1: found -1; allowed: a number of at least 0"
+    ]
+    (found,) = complaint(LEVELS.replace("[0, 0.001, 0.01]", "3"))
+    assert found.startswith("study.yaml:5: arms.penalty.l1.train.l1: is no range to tune")
+    (found,) = complaint(LEVELS.replace("optimizer.lr: own_range", "train.l1: [0, 1]"))
+    assert "is tuned, and set by the factor 'penalty' too" in found
