@@ -12,6 +12,7 @@ import pandas as pd
 from harness.words.design import Choice, Design, Frozen
 from harness.words.predictions import Predictions
 from harness.words.record import Record
+from harness.words.search import Search
 from harness.words.trial import Planned
 
 TEXTS = ("arm", "phase", "trial")
@@ -41,6 +42,7 @@ class Evidence:
     checks: tuple[Mapping[str, Any], ...] = ()  # reruns: trial, arm, same (bool), max_difference
     controls: tuple[Mapping[str, Any], ...] = ()  # control studies run here: name, passed (bool), detail
     executions: tuple[Mapping[str, Any], ...] = ()  # what ran when, on what
+    search: Search | None = None  # of a study of that kind
 
 
 def gather(

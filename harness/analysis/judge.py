@@ -57,7 +57,7 @@ def judge_study(evidence: Evidence) -> StudyVerdict:
         hypotheses=_adjusted([j.verdict for j in judged]),
         arms=[_arm_summary(evidence, a.label, judged) for a in evidence.design.arms],
         targets=dict(evidence.frozen.targets) if evidence.frozen else {},
-        provenance=_provenance(evidence),
+        provenance=provenance_of(evidence),
     )
 
 
@@ -146,12 +146,12 @@ def _arm_summary(evidence: Evidence, arm: str, judged: Sequence[_Judged]) -> Arm
         steps=evidence.design.steps.get(arm, 0),
         n_parameters=evidence.design.arm(arm).n_parameters,
         chosen=choice.params if choice else {},
-        outcomes={text: _described(evidence, o, arm) for text, o in outcomes.items()},
+        outcomes={text: described(evidence, o, arm) for text, o in outcomes.items()},
         gates=sorted(failing),
     )
 
 
-def _described(evidence: Evidence, outcome: Outcome, arm: str) -> dict[str, float | None]:
+def described(evidence: Evidence, outcome: Outcome, arm: str) -> dict[str, float | None]:
     """Mean with its 95 % t interval, standard deviation and median over judged replicates."""
     values = arm_values(outcome_table(evidence, outcome), arm)
     names = ("mean", "sd", "median", "low", "high")
@@ -164,7 +164,8 @@ def _described(evidence: Evidence, outcome: Outcome, arm: str) -> dict[str, floa
     return dict(zip(names, found, strict=True))
 
 
-def _provenance(evidence: Evidence) -> dict[str, Any]:
+def provenance_of(evidence: Evidence) -> dict[str, Any]:
+    """Where the numbers of a report come from: hashes, devices, versions, what ran when."""
     frozen = evidence.frozen
     used = [evidence.records[p.trial].provenance for p in evidence.planned]
     return {

@@ -11,6 +11,7 @@ from typing import Any
 from harness.analysis.controls import control_result
 from harness.analysis.evidence import Evidence, gather
 from harness.analysis.judge import judge_study
+from harness.analysis.search import judge_search
 from harness.cli.folders import check_writable
 from harness.errors import BadInput
 from harness.planning.studies import SUFFIXES, find
@@ -46,14 +47,19 @@ def rebuild(stored: str, results: Path, reports: Path) -> tuple[StudyVerdict, Re
     """The verdict and the report of a study, from its records. Raises BadInput where judging isn't over."""
     check_writable(reports / stored, "reports")
     found = judged_evidence(stored, results)
-    verdict = judge_study(found)
+    verdict = verdict_of(found)
     return verdict, build_report(found, verdict, reports / stored)
 
 
 def gallery(stored: str, results: Path, reports: Path) -> list[Path]:
     """Put a study's report into the gallery that is kept with the project."""
     found = judged_evidence(stored, results)
-    return build_gallery(found, judge_study(found), reports / "gallery")
+    return build_gallery(found, verdict_of(found), reports / "gallery")
+
+
+def verdict_of(found: Evidence) -> StudyVerdict:
+    """What a judged study came to: a search has no hypotheses to judge."""
+    return judge_search(found) if found.design.study.kind == "search" else judge_study(found)
 
 
 def judged_evidence(stored: str, results: Path) -> Evidence:
@@ -100,4 +106,5 @@ def evidence(held: Contents) -> Evidence:
         checks=tuple(held.checks),
         executions=tuple(held.executions),
         predictions=held.predictions,
+        search=held.search,
     )

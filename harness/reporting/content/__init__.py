@@ -14,6 +14,15 @@ from harness.reporting.content.kinds import kinds_section
 from harness.reporting.content.learning import budget_section, learning_section, speed_section, tuning_section
 from harness.reporting.content.mechanism import mechanism_section
 from harness.reporting.content.provenance import fixed_section, provenance_section
+from harness.reporting.content.search import (
+    configs_section,
+    importance_section,
+    judged_section,
+    progress_section,
+    result_section,
+    shared_section,
+    slices_section,
+)
 from harness.reporting.document import Block, Document, Section
 from harness.reporting.numbers import count
 from harness.words.verdict import StudyVerdict
@@ -36,16 +45,31 @@ SECTIONS: dict[str, tuple[str, Callable[[Context], tuple[Block, ...]]]] = {
     "provenance": ("Provenance", provenance_section),
 }
 
+SEARCH_SECTIONS: dict[str, tuple[str, Callable[[Context], tuple[Block, ...]]]] = {
+    "verdict": ("What was found", result_section),
+    "judged": ("Searched and judged", judged_section),
+    "importance": ("What mattered", importance_section),
+    "progress": ("How the search went", progress_section),
+    "slices": ("Setting by setting", slices_section),
+    "configs": ("The best configs", configs_section),
+    "fixed": ("What was searched, and what was fixed", shared_section),
+    "provenance": ("Provenance", provenance_section),
+}
+
 
 def build_document(evidence: Evidence, verdict: StudyVerdict) -> Document:
     """The whole report, ready for either renderer."""
     context = Context(evidence, verdict)
-    sections = tuple(Section(id, title, write(context)) for id, (title, write) in SECTIONS.items())
+    chosen = SECTIONS if evidence.search is None else SEARCH_SECTIONS
+    sections = tuple(Section(id, title, write(context)) for id, (title, write) in chosen.items())
     return Document(verdict.title or verdict.study, _subtitle(evidence), verdict.headline, sections)
 
 
 def _subtitle(evidence: Evidence) -> str:
     design = evidence.design
-    size = f"{count(len(design.arms))} arms, {count(design.study.judge.replicates)} paired replicates"
+    compared = (
+        f"{count(len(design.arms))} arms" if evidence.search is None else f"{count(design.points)} configs"
+    )
+    size = f"{compared}, {count(design.study.judge.replicates)} paired replicates"
     tier = f"tier {design.tier}" if design.tier else ""
     return " · ".join(part for part in (f"Study {design.name}", design.study.topic, size, tier) if part)

@@ -18,6 +18,12 @@ from harness.reporting.figures.levels import arms_by_level, event_rates, isolati
 from harness.reporting.figures.mechanism import activation_histograms, probe_lines
 from harness.reporting.figures.nuisance import nuisance_panels
 from harness.reporting.figures.replicates import paired, strip
+from harness.reporting.figures.search import (
+    best_so_far,
+    importance_bars,
+    searched_and_judged,
+    slices,
+)
 from harness.reporting.figures.survival import sensitivity, survival
 
 FIGURES: dict[str, Callable[..., Figure]] = {
@@ -38,4 +44,8 @@ FIGURES: dict[str, Callable[..., Figure]] = {
     "activation_histograms": activation_histograms,
     "paired": paired,
     "strip": strip,
+    "best_so_far": best_so_far,
+    "importance_bars": importance_bars,
+    "slices": slices,
+    "searched_and_judged": searched_and_judged,
 }
