@@ -311,7 +311,8 @@ def test_a_listed_value_that_nothing_lies_beyond_is_no_edge(load, best, on_edge)
 
 def test_what_a_level_has_tuned_is_checked_at_its_place(complaint):
     assert complaint(LEVELS.replace("[0, 0.001, 0.01]", "[0, -1]")) == [
-        "study.yaml:5: arms.penalty.l1.train.l1: in arm 'l1': train.l1: found -1; allowed: a number of at least 0"
+        "study.yaml:5: arms.penalty.l1.train.l1: in arm 'l1': train.l1: found -1; "
+        "allowed: a number of at least 0"
     ]
     (found,) = complaint(LEVELS.replace("[0, 0.001, 0.01]", "3"))
     assert found.startswith("study.yaml:5: arms.penalty.l1.train.l1: is no range to tune")
