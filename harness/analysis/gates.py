@@ -59,7 +59,8 @@ def ceiling_or_floor(question: Question) -> GateFinding:
 
     Accuracy and error: fails where every arm is above 99 %, or the worst arm leaves an error below
     2 delta, or every arm is within two standard errors of chance. Steps to a target: fails where in
-    every arm more than half the runs reach it by the first evaluation, or more than half never do.
+    every arm more than half the runs reach it by the first evaluation after a step, or more than half
+    never do.
     """
     if question.outcome.function == "steps_to":
         return _target_out_of_reach(question)
@@ -84,7 +85,7 @@ def _target_out_of_reach(question: Question) -> GateFinding:
     if table.empty:
         return not_applicable("no finished runs")
     judged = (r for p, r in finished(question.evidence, "judge") if p.arm in question.arms)
-    first = min(r.steps[0] for r in judged)
+    first = min(step for r in judged for step in r.steps if step > 0)
     early = float((table["value"] <= first).groupby(table["arm"]).mean().min())
     never = float(table["censored"].groupby(table["arm"]).mean().min())
     found = (

@@ -21,6 +21,7 @@ from harness.words.record import Record, Status
 
 Direction = Literal["higher", "lower"]
 Floats = NDArray[np.float64]
+LEAST_STEPS = 1.0  # to a target: steps are compared by their ratio, and a run may be there untrained
 
 
 class Value(NamedTuple):
@@ -115,7 +116,7 @@ def _area(asked: _Asked) -> Value:
 
 
 def _steps_to(asked: _Asked) -> Value:
-    """Optimizer steps until the running median of three evaluations reaches the target."""
+    """Optimizer steps until the running median of three evaluations reaches the target, at least 1."""
     metric = _metric(asked)
     if asked.target is None:
         raise BadInput(
@@ -128,7 +129,7 @@ def _steps_to(asked: _Asked) -> Value:
         return Value(float(steps[-1]), censored=True, diverged=True)
     sign = 1.0 if metric.better == "higher" else -1.0
     step = first_step(steps, sign * curve, sign * asked.target)
-    return Value(float(steps[-1]), censored=True) if step is None else Value(step)
+    return Value(float(steps[-1]), censored=True) if step is None else Value(max(step, LEAST_STEPS))
 
 
 def _diverged(asked: _Asked) -> Value:

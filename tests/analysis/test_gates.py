@@ -87,6 +87,14 @@ def test_g2_of_steps_to_a_target_out_of_reach(evidence):
     assert check(evidence, "G2", 1, table=one).passed
 
 
+def test_g2_the_first_evaluation_is_after_a_step(evidence):
+    untrained = {i: r.model_copy(update={"steps": [0, *r.steps[1:]]}) for i, r in evidence.records.items()}
+    found = replace(evidence, records=untrained)
+    table = ask(evidence, evidence.design.study.hypotheses[1]).table
+    assert check(found, "G2", 1, table=table.assign(value=80.0)).passed is False
+    assert check(found, "G2", 1, table=table.assign(value=81.0)).passed
+
+
 def test_g3_manipulation_check(evidence):
     assert check(evidence, "G3").passed is None
     gap = {"outcome": ["train/accuracy", "test/accuracy"], "arm": {"optimizer.name": "sgd"}}

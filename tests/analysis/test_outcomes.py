@@ -44,6 +44,11 @@ def test_steps_to_at_the_ends():
     assert steps_to([0.1, 0.2, 0.3], 0.2) == (20.0, False, False)  # reached exactly at an evaluation
 
 
+def test_a_run_that_is_there_untrained_counts_as_one_step():
+    there = record([0.5, 0.6, 0.7, 0.8]).model_copy(update={"steps": [0, 10, 20, 30]})
+    assert outcome_value(outcome("steps_to"), there, 0.1).value == 1
+
+
 def test_steps_to_with_missing_values_and_divergence():
     assert not steps_to([NAN, 0.6, 0.6, 0.6], 0.5).censored
     assert steps_to([NAN, NAN, NAN], 0.5).censored
