@@ -89,7 +89,7 @@ def _parameters(design: Design) -> list[str]:
     """The paths that differ between arms or are tuned: what tells trials apart."""
     swept = [path for path in design.study.arms if "." in path]
     tuned = [dimension.path for arm in design.arms for dimension in arm.tuned]
-    return _unique([*swept, *tuned])[:8]
+    return _unique([*swept, *tuned, *design.study.space])[:8]
 
 
 def _metrics(design: Design) -> list[str]:
@@ -99,6 +99,8 @@ def _metrics(design: Design) -> list[str]:
         outcome = getattr(hypothesis, "outcome", None)
         if isinstance(outcome, Outcome) and "/" in outcome.metric:
             spoken.append(outcome.metric)
+    if design.study.objective is not None:
+        spoken.append(design.study.objective.metric)
     named = [m.partition("/")[2] for m in spoken]
     return [f"final/{m}" for m in _unique([*(f"test/{n}" for n in named), *spoken])][:6]
 

@@ -82,7 +82,7 @@ def judged_section(context: Context) -> tuple[Block, ...]:
         "curse). The circle is what a config is worth on seeds the search never saw; the distance from the "
         "diamond is what of its score was luck.",
     )
-    return (draw("judged", "searched_and_judged", words, frame, score), _judged_table(context, judged))
+    return (draw("judged", "searched_and_judged", words, frame, score), *_judged_table(context, judged))
 
 
 def progress_section(context: Context) -> tuple[Block, ...]:
@@ -148,13 +148,15 @@ def configs_section(context: Context) -> tuple[Block, ...]:
     sign = -1 if found.direction == "higher" else 1
     ranked = sorted((sign * t.value, t.index) for t in found.trials if t.value is not None)[:SHOWN]
     paths = [p.path for p in found.parameters]
-    score = outcome_words(found.objective)
-    columns = (Column("Trial", True), Column(capital(score), True), *(Column(p) for p in paths))
+    columns = (Column("Trial", True), Column("Value", True), *(Column(name) for name in _short_names(paths)))
     rows = tuple(
         (count(i + 1), number(found.trials[i].value, 4), *_settings(found.trials[i], paths))
         for _, i in ranked
     )
-    caption = f"The {count(len(rows))} configs that scored best in the search, before any was judged."
+    caption = (
+        f"The {count(len(rows))} configs with the best {outcome_words(found.objective)} in the search, "
+        "before any was judged."
+    )
     return (Table(caption, columns, rows),)
 
 
@@ -175,20 +177,11 @@ def shared_section(context: Context) -> tuple[Block, ...]:
     )
 
 
-def _judged_table(context: Context, judged: list[JudgedConfig]) -> Table:
+def _judged_table(context: Context, judged: list[JudgedConfig]) -> tuple[Block, ...]:
     score, test = (outcome_words(o(context.evidence)) for o in (searched, tested))
-    titles = (
-        "Config",
-        "Settings",
-        f"{capital(score)} in the search",
-        "On fresh seeds",
-        capital(test),
-        "Diverged",
-    )
     rows = tuple(
         (
             j.arm,
-            params_text(j.trial.params),
             number(j.trial.value, 4),
             _estimate(j.objective),
             _estimate(j.test),
@@ -196,8 +189,21 @@ def _judged_table(context: Context, judged: list[JudgedConfig]) -> Table:
         )
         for j in judged
     )
-    caption = "What was judged: fixed by the search, then run on fresh seeds. Means with 95 % intervals."
-    return Table(caption, tuple(Column(t, i > 1) for i, t in enumerate(titles)), rows)
+    columns = tuple(
+        Column(t, i > 0) for i, t in enumerate(("Config", "Searched", "Judged", "Test", "Diverged"))
+    )
+    caption = (
+        f"Searched: the {score} in the search. Judged: the same on fresh seeds; test: their {test}; means "
+        "with 95 % intervals. What is judged was fixed by the search alone."
+    )
+    settings = Facts(tuple((j.arm, params_text(j.trial.params)) for j in judged))
+    return (Table(caption, columns, rows), settings)
+
+
+def _short_names(paths: list[str]) -> list[str]:
+    """Paths as column titles: the option, or the section of a name; whole where two would be alike."""
+    short = [s if o == "name" else o.replace("_", " ") for s, _, o in (p.partition(".") for p in paths)]
+    return short if len(set(short)) == len(short) else paths
 
 
 def _trials(found: Search) -> pd.DataFrame:
