@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from harness.analysis.evidence import Evidence
 from harness.analysis.outcomes import Direction, Floats, outcome_direction, outcome_value
 from harness.analysis.target import tuning_target
+from harness.errors import BadInput
+from harness.words.metrics import split_metric
 from harness.words.outcome import Outcome
 from harness.words.record import Record, Status
 from harness.words.trial import Planned
@@ -44,9 +46,12 @@ class Pairs:
         )
 
 
-def outcome_table(evidence: Evidence, outcome: Outcome, target: float | None = None) -> pd.DataFrame:
-    """One row a judged trial: arm, replicate, value, censored, diverged. Failed trials are left out.
+def outcome_table(
+    evidence: Evidence, outcome: Outcome, target: float | None = None, arms: Collection[str] = ()
+) -> pd.DataFrame:
+    """One row a judged replicate: arm, replicate, value, censored, diverged. Failed trials are left out.
 
+    Of `arms` every record must hold the outcome's metric; others that don't measure it are left out.
     `target` is looked up where the outcome needs one. A diverged run of a metric without a known
     worst value (mean squared error, say) gets the worst value any judged run of the study had; the
     value stays NaN only where every run diverged. Raises BadInput as `outcome_value`.
@@ -55,7 +60,8 @@ def outcome_table(evidence: Evidence, outcome: Outcome, target: float | None = N
         target = resolve_target(evidence, outcome.metric)
     rows = [
         (p.arm, p.replicate, *outcome_value(outcome, record, target, evidence.design.data[p.arm].n_classes))
-        for p, record in finished(evidence, "judge")
+        for p, record in _judged(evidence, outcome)
+        if p.arm in arms or _measured(outcome, record)
     ]
     table = pd.DataFrame(rows, columns=COLUMNS)
     if table["value"].isna().any() and outcome.function != "probe":
@@ -63,6 +69,38 @@ def outcome_table(evidence: Evidence, outcome: Outcome, target: float | None = N
         worst = table["value"].max() if lower else table["value"].min()
         table["value"] = table["value"].where(~(table["value"].isna() & table["diverged"]), worst)
     return table
+
+
+def _measured(outcome: Outcome, record: Record) -> bool:
+    return outcome.function != "final" or record.status is not Status.DONE or outcome.metric in record.final
+
+
+def _judged(evidence: Evidence, outcome: Outcome) -> Iterator[tuple[Planned, Record]]:
+    """Judged trials with their records; of restarts the one that does best on validation.
+
+    Raises BadInput where an arm has fewer nets than there are restarts.
+    """
+    count = outcome.options.get("restarts", 1)
+    others: dict[tuple[str, int], list[Record]] = {}
+    for p in evidence.members if count > 1 else ():
+        if p.phase == "judge" and p.member < count:
+            others.setdefault((p.arm, p.replicate), []).append(evidence.records[p.trial])
+    for planned, record in finished(evidence, "judge"):
+        nets = [record, *others.get((planned.arm, planned.replicate), ())]
+        if len(nets) == count:
+            yield planned, _best_on_validation(nets, outcome)
+        elif evidence.design.members(planned.arm) >= count:
+            raise BadInput(f"{count} restarts need as many nets; {planned.arm!r} has {len(nets)}: run again")
+
+
+def _best_on_validation(nets: Sequence[Record], outcome: Outcome) -> Record:
+    """The net with the best final validation metric, the first of equals; all diverged: the first."""
+    done = [net for net in nets if net.status is Status.DONE]
+    if len(nets) == 1 or not done:
+        return nets[0]
+    metric = split_metric(outcome.metric)[1]
+    sign = 1.0 if metric.better == "higher" else -1.0
+    return max(done, key=lambda net: sign * net.final[f"val/{metric.name}"])
 
 
 def pairs(table: pd.DataFrame, a: str, b: str) -> Pairs:

@@ -204,6 +204,7 @@ FUNCTIONS: dict[str, Callable[[_Asked], Value]] = {
     "probe": _probe,
 }
 OPTIONS: dict[str, set[str]] = {
+    "final": {"restarts"},  # chosen among before an outcome is made: `outcome_table`
     "success": {"at_least", "at_most"},
     "probe": set(ProbeOptions.model_fields),
 }

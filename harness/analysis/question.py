@@ -103,7 +103,8 @@ def column_table(
     if not columns:
         return pd.DataFrame(columns=COLUMNS)
     ensembles = [ensemble_values(evidence, c, outcome) for c in columns if c.ensemble is not None]
-    return pd.concat([outcome_table(evidence, outcome, target), *ensembles], ignore_index=True)
+    table = outcome_table(evidence, outcome, target, {c.arm for c in columns})
+    return pd.concat([table, *ensembles], ignore_index=True)
 
 
 def with_delta(asked: Question, reference: str, given: Delta | None) -> Question:

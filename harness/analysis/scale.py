@@ -101,7 +101,9 @@ def outcome_label(outcome: Outcome) -> str:
     if outcome.function not in PREFIXES:
         return outcome.metric.replace("_", " ")
     split, metric = split_metric(outcome.metric)
-    return f"{PREFIXES[outcome.function]}{SPLIT_LABELS[split]} {metric.label}"
+    restarts = outcome.options.get("restarts")
+    best = f" of the best of {restarts} restarts" if restarts else ""
+    return f"{PREFIXES[outcome.function]}{SPLIT_LABELS[split]} {metric.label}{best}"
 
 
 def _probe_label(outcome: Outcome) -> str:

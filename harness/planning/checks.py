@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from harness.catalogue.metrics import measured
@@ -12,12 +13,14 @@ from harness.planning.ensembles import ensemble_problems
 from harness.planning.hypothesis_checks import WITHOUT_METRIC, hypothesis_problems
 from harness.planning.power import ALPHA, smallest_sign_flip_p
 from harness.planning.probes import probe_problems
-from harness.words.design import Design
+from harness.words.design import Arm, Design
 from harness.words.form_errors import Problem, shown
 from harness.words.hypothesis import BestOf
 from harness.words.metrics import split_metric
+from harness.words.named import named_columns
 from harness.words.outcome import AVAILABLE_OUTCOMES, Outcome
 from harness.words.study import Study
+from harness.words.yaml_tree import Location
 
 MIN_REPLICATES = 8
 CURVE_OUTCOMES = ("best", "steps_to", "area")
@@ -45,13 +48,25 @@ def _outcome_problems(study: Study, design: Design) -> Iterator[Problem]:
     for place, outcome in outcomes_of(study):
         if outcome.function not in AVAILABLE_OUTCOMES or outcome.function in ("exact", "probe"):
             continue  # they have names of their own, checked with the identity and in `probes`
-        message = _metric_message(outcome, design) or _option_message(outcome)
+        asked_of = _asked_of(place, study, design)
+        message = _metric_message(outcome, design, asked_of) or _option_message(outcome, place, study)
         if message:
             yield Problem(place, message)
 
 
-def _metric_message(outcome: Outcome, design: Design) -> str | None:
-    """What is wrong with the outcome's metric in any arm, or None."""
+def _asked_of(place: Location, study: Study, design: Design) -> list[Arm]:
+    """The arms that the outcome at a place of the study is asked of; every arm where tuning is by it."""
+    with suppress(BadInput):  # a side or an arm that names nothing: said at its own key
+        if place[0] == "hypotheses":
+            columns = named_columns(design, study.hypotheses[int(place[1])])
+            return [design.arm(label) for label in dict.fromkeys(c.arm for c in columns)]
+        if place[0] == "require":
+            return design.select_arms(study.require[str(place[1])].arm)
+    return design.arms
+
+
+def _metric_message(outcome: Outcome, design: Design, arms: Sequence[Arm]) -> str | None:
+    """What is wrong with the outcome's metric in any of the arms, or None."""
     if outcome.function in WITHOUT_METRIC:
         return None if not outcome.metric else f"{outcome.function} takes no metric; found {outcome.metric!r}"
     try:
@@ -64,7 +79,7 @@ def _metric_message(outcome: Outcome, design: Design) -> str | None:
             f"found {outcome.metric!r}; the test split is seen once, after the last step, so "
             f"{outcome.function} takes val/{metric.name} or train/{metric.name}"
         )
-    for arm in design.arms:
+    for arm in arms:
         loss = arm.config["train"]["loss"]
         found = sorted(measured(loss, design.data[arm.label].n_classes, at_end=not on_curve))
         if metric.name not in found:
@@ -76,9 +91,25 @@ def _metric_message(outcome: Outcome, design: Design) -> str | None:
     return None
 
 
-def _option_message(outcome: Outcome) -> str | None:
+def _restarts_message(outcome: Outcome, place: Location, study: Study) -> str | None:
+    """What is wrong with `{final: ..., restarts: n}`, or None."""
+    wanted, members = outcome.options["restarts"], study.judge.members
+    if type(wanted) is not int or wanted < 2:
+        return f"found restarts: {shown(wanted)}; allowed: a whole number from 2 on"
+    if place[0] != "hypotheses":
+        return "restarts are of judged nets, for a hypothesis's outcome alone"
+    return (
+        None
+        if wanted <= members
+        else (f"asks for {wanted} restarts, judge.members is {members}: set judge: {{members: {wanted}}}")
+    )
+
+
+def _option_message(outcome: Outcome, place: Location, study: Study) -> str | None:
     bounds = ("at_least", "at_most")
     options: Mapping[str, Any] = outcome.options
+    if outcome.function == "final" and list(options) == ["restarts"]:
+        return _restarts_message(outcome, place, study)
     if outcome.function != "success":
         return None if not options else f"{outcome.function} takes no options; found {', '.join(options)}"
     if len(options) != 1 or next(iter(options)) not in bounds:

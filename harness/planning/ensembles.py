@@ -9,7 +9,7 @@ from harness.errors import BadInput
 from harness.words.design import Design
 from harness.words.ensemble import Ensemble, ensemble_of
 from harness.words.form_errors import Problem
-from harness.words.hypothesis import Hypothesis, Side
+from harness.words.hypothesis import Hypothesis, Side, restarts_of
 from harness.words.outcome import Outcome
 from harness.words.study import Study
 
@@ -28,8 +28,8 @@ def ensemble_problems(study: Study, design: Design) -> Iterator[Problem]:
     for place, hypothesis, side in ensembles:
         with suppress(BadInput):  # a side that is malformed or names no arm; the checks of sides say so
             yield from (Problem(place, message) for message in _messages(design, hypothesis, side))
-    if study.judge.members > 1 and not ensembles:
-        message = f"found {study.judge.members}; no hypothesis compares an ensemble: leave it out"
+    if study.judge.members > 1 and not ensembles and not any(restarts_of(h) > 1 for h in study.hypotheses):
+        message = f"found {study.judge.members}; no ensemble and no restarts are asked for: leave it out"
         yield Problem(("judge", "members"), message)
 
 

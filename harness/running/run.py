@@ -47,7 +47,7 @@ def run_study(design: Design, bench: Bench, amendment: str | None = None) -> Non
         for placed in judge_trials(design, arm, choices[arm.label].params)
     ]
     store.save_plan([*tuning.planned, *(planned for _, planned in judged)])
-    ensembled = {planned.trial for _, planned in judged if design.members(planned.arm) > 1}
+    ensembled = {planned.trial for _, planned in judged if design.ensembled(planned.arm)}
     run_batch(bench, "judging", [trial for trial, _ in judged], predicted=ensembled)
     check_reruns(bench, judged, frozen.hash)
     store.compact()  # a part costs a reader 2 ms: merging many costs about what one reading of them does

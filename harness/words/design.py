@@ -8,7 +8,7 @@ from typing import Any, Literal
 from harness.errors import BadInput, UnknownName
 from harness.words.base import Word, content_hash
 from harness.words.ensemble import ensemble_of
-from harness.words.hypothesis import Faster, Hypothesis, Side, Superiority
+from harness.words.hypothesis import Faster, Hypothesis, Side, Superiority, restarts_of
 from harness.words.study import Study
 
 Scope = Literal["fresh", "resplit", "fixed"]
@@ -100,10 +100,21 @@ class Design(Word):
         return found[0]
 
     def members(self, arm: str) -> int:
-        """Nets a replicate that are judged of the arm: more than one where an ensemble is made of it."""
+        """Nets a replicate that are judged of the arm: more than one for an ensemble or restarts."""
+        return self.study.judge.members if self.ensembled(arm) or self._restarted(arm) else 1
+
+    def ensembled(self, arm: str) -> bool:
+        """Whether an ensemble is made of the arm's nets."""
         sides = [(s, h.at) for h in self.study.hypotheses for s in sides_of(h) if ensemble_of(s)]
-        ensembled = {self.select_arm(side, at).label for side, at in sides}
-        return self.study.judge.members if arm in ensembled else 1
+        return arm in {self.select_arm(side, at).label for side, at in sides}
+
+    def _restarted(self, arm: str) -> bool:
+        """Whether a hypothesis asks for the best of the arm's nets."""
+        asking = [h for h in self.study.hypotheses if restarts_of(h) > 1]
+        sides = [
+            (s, h.at) for h in asking for s in (sides_of(h) if hasattr(h, "b") else [getattr(h, "arm", {})])
+        ]
+        return arm in {a.label for side, at in sides for a in self.select_arms(side, at)}
 
     @property
     def folder(self) -> str:

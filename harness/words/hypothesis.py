@@ -160,6 +160,12 @@ class Threshold(_Hypothesis):
         return self
 
 
+def restarts_of(hypothesis: Hypothesis) -> int:
+    """Nets a replicate that its outcome is the best of: 1 unless `{final: ..., restarts: n}`."""
+    wanted = hypothesis.outcome.options.get("restarts", 1)
+    return wanted if isinstance(wanted, int) else 1
+
+
 Hypothesis = Annotated[
     Superiority
     | Faster

@@ -110,7 +110,7 @@ def test_what_is_missing_is_named():
     run = record([0.1, 0.2, 0.3])
     with pytest.raises(BadInput, match="no final metric 'test/accuracy'; it has val/accuracy"):
         outcome_value(outcome("final", "test/accuracy"), run)
-    with pytest.raises(BadInput, match="unknown option smooth; allowed: none"):
+    with pytest.raises(BadInput, match="unknown option smooth; allowed: restarts"):
         outcome_value(outcome("final", smooth=3), run)
     with pytest.raises(BadInput, match="failed trial"):
         outcome_value(outcome("final"), record([0.1], status=Status.FAILED))

@@ -131,3 +131,40 @@ def test_a_certificate_of_a_network_with_hidden_layers_is_refused(complaint):
     hidden = SKETCHES["perceptron_xor"].replace("arm: {model.widths: perceptron", "arm: {model.widths: mlp")
     (line,) = complaint(hidden)
     assert "linear_separability is about an mlp without hidden layers" in line
+
+
+RESTARTS = """\
+base: {data: {name: functions}, model: {depth: 1}, train: {steps: 30, evaluations: 3}}
+arms: {model.width: [2, 8], train.loss: [mse, gaussian_nll]}
+tune: {optimizer.lr: own_range}
+judge: {replicates: 8, members: 3}
+hypotheses:
+  - {kind: dose, over: model.width, outcome: {final: test/rmse, restarts: 3}, at: {train.loss: mse}}
+  - {kind: mechanism, arm: {train.loss: gaussian_nll}, outcome: {final: test/coverage_error}, below: 0.1}
+"""
+
+
+def test_restarts_are_of_the_arms_that_ask_for_them(load):
+    design = make_design(load(RESTARTS))
+    members = {a.label: design.members(a.label) for a in design.arms}
+    assert members == {label: 3 if ", mse" in label else 1 for label in members}
+    assert sorted(members.values()) == [1, 1, 3, 3]
+    assert not any(design.ensembled(a.label) for a in design.arms)
+
+
+@pytest.mark.parametrize(
+    ("found", "written", "said"),
+    [
+        ("restarts: 3", "restarts: 4", "asks for 4 restarts, judge.members is 3: set judge: {members: 4}"),
+        ("restarts: 3", "restarts: 1", "found restarts: 1; allowed: a whole number from 2 on"),
+        ("own_range}", "own_range, select: {final: val/rmse, restarts: 2}}", "for a hypothesis's outcome"),
+        (", restarts: 3", "", "no ensemble and no restarts are asked for: leave it out"),
+        (
+            "gaussian_nll}, outcome",
+            "mse}, outcome",
+            "coverage_error is not measured at the end where train.loss",
+        ),
+    ],
+)
+def test_what_is_wrong_with_restarts_and_metrics_of_some_arms(complaint, found, written, said):
+    assert any(said in line for line in complaint(RESTARTS.replace(found, written)))
