@@ -13,7 +13,7 @@ export NAME TIER
 export MPLBACKEND := Agg
 NAMED = test -n "$$NAME" || { echo "error: no study named: make $@ NAME=optimizers (make list shows them)" >&2; exit 2; }
 
-.PHONY: help study report ui list test check format bench schema clean
+.PHONY: help study studies ledger report ui list test check format bench schema clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -22,6 +22,12 @@ help: ## this list
 study: .venv/.run ## run a study to its verdict and report: NAME=optimizers [TIER=full]
 	@$(NAMED)
 	@$(BIN)/harness run $${TIER:+--tier "$$TIER"} -- "$$NAME"
+
+studies: .venv/.run ## run every study that is not done yet, controls first, and write the ledger: [TIER=full]
+	@$(BIN)/harness run --all $${TIER:+--tier "$$TIER"}
+
+ledger: .venv/.run ## every claim with its verdict, on the terminal and as reports/index.html: [TIER=full]
+	@$(BIN)/harness ledger --write $${TIER:+--tier "$$TIER"}
 
 report: .venv/.run ## rebuild a study's report from its records: NAME=optimizers [TIER=full]
 	@$(NAMED)

@@ -48,6 +48,13 @@ Replicates = Annotated[
     typer.Option(metavar="N", min=1, help="Judge this many replicates instead of the study's number."),
 ]
 
+Budget = Annotated[
+    float | None,
+    typer.Option(
+        metavar="MINUTES", min=0, help="Judge as many replicates as fit into so many minutes, 8 or more."
+    ),
+]
+
 RESULTS, REPORTS = Path("results"), Path("reports")
 INTERRUPTED = 130  # 128 + SIGINT
 
@@ -113,6 +120,7 @@ def plan(
     name: Name,
     tier: Tier = None,
     replicates: Replicates = None,
+    budget: Budget = None,
     workers: Workers = None,
     results: Results = RESULTS,
     as_json: Json = False,
@@ -122,14 +130,19 @@ def plan(
     Arms, trials, stacks, the smallest difference the design can detect, and the minutes it takes,
     from timing a few steps of every program.
     """
-    from harness.cli.asked import Asked
+    from harness.cli.asked import Asked, check_asked
 
+    check_asked([name], everything=False, changes={"replicates": replicates, "budget": budget})
     asked = Asked(name, tier, replicates)
     asked.file()  # what is wrong there is said before seconds of imports
     check_writable(results, "results")
     from harness.cli.running import cores, device_of, load_design
     from harness.running.cost import make_plan
 
+    if budget is not None:
+        from harness.cli.budget import within
+
+        asked = within(asked, budget, results, workers, "auto")
     design = load_design(asked)
     made = make_plan(design, results, workers or cores(), device_of("auto"))
     show.json(made.model_dump(mode="json")) if as_json else show.plan(design, made)
@@ -137,9 +150,16 @@ def plan(
 
 @app.command()
 def run(
-    name: Name,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="NAME...", help="Studies' names, or paths of .yaml files.", show_default=False
+        ),
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Run all studies, one after the other.")] = False,
     tier: Tier = None,
     replicates: Replicates = None,
+    budget: Budget = None,
     workers: Workers = None,
     device: Annotated[
         str, typer.Option(metavar="DEVICE", help="cpu, cuda, or auto: cuda where there is a GPU.")
@@ -159,14 +179,30 @@ def run(
     reports: Reports = REPORTS,
     as_json: Json = False,
 ) -> None:
-    """Run a study to its verdict and report. A run that was stopped goes on where it was."""
-    from harness.cli.asked import Asked
+    """Run a study to its verdict and report. A run that was stopped goes on where it was.
 
-    asked = Asked(name, tier, replicates)
-    asked.file()  # what is wrong there is said before seconds of imports
+    Several studies run one after the other, controls first: what is done is passed over, what fails is
+    told at the end, and the ledger is written.
+    """
+    from harness.cli.asked import Asked, check_asked
+
+    named = names or []
+    check_asked(named, everything, {"amend": amend, "replicates": replicates, "budget": budget})
+    if not everything:
+        Asked(named[0], tier, replicates).file()  # what is wrong there is said before seconds of imports
     from harness.cli.running import Settings, finish_mirror, run_to_report
 
     settings = Settings(results, reports, workers, device, stack, amend, mlflow)
+    if everything or len(named) > 1:
+        from harness.cli.many import run_many
+
+        run_many(named, tier, settings, as_json)
+        return
+    asked = Asked(named[0], tier, replicates)
+    if budget is not None:
+        from harness.cli.budget import within
+
+        asked = within(asked, budget, results, workers, device)
     done = run_to_report(asked, settings)
     if as_json:
         show.json(done.verdict.model_dump(mode="json"))

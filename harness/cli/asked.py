@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shlex
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
+from harness.errors import BadInput
 from harness.planning.studies import FOLDER, find
 from harness.planning.tiers import apply_tier
 from harness.words.study_file import StudyFile, load_study
@@ -33,3 +35,14 @@ class Asked(NamedTuple):
         words += ["--tier", self.tier] if self.tier else []
         words += ["--replicates", str(self.replicates)] if self.replicates else []
         return shlex.join(words)
+
+
+def check_asked(names: Sequence[str], everything: bool, changes: Mapping[str, Any]) -> None:
+    """Refuse options that contradict one another. `changes`: option -> value, of what changes one study."""
+    if bool(names) == everything:
+        raise BadInput("name the studies to run, or give --all, one of the two: harness run NAME")
+    given = [f"--{option}" for option, value in changes.items() if value is not None]
+    if given and (everything or len(names) > 1):
+        raise BadInput(f"{' and '.join(given)}: for one study at a time; name that one alone")
+    if {"--replicates", "--budget"} <= set(given):
+        raise BadInput("give --replicates or --budget, one of the two: a budget chooses the replicates")

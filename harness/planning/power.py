@@ -15,6 +15,7 @@ from scipy.stats import nct, t
 
 from harness.words.design import Design
 from harness.words.hypothesis import (
+    BY_RATIO,
     AtLeast,
     BestOf,
     Equivalence,
@@ -84,36 +85,39 @@ def binomial_sigma(n_test: int, accuracy: float = ASSUMED_ACCURACY) -> float:
     return math.sqrt(2 * accuracy * (1 - accuracy) / n_test)
 
 
-def detectable(design: Design, sigmas: Mapping[str, float] | None = None) -> list[Detectable]:
+class Sigma(NamedTuple):
+    """The standard deviation of paired differences (of log steps, for a ratio of steps), and who says so."""
+
+    value: float
+    basis: str
+
+
+def detectable(design: Design, sigmas: Mapping[int, Sigma] | None = None) -> list[Detectable]:
     """The smallest detectable difference of every hypothesis about a difference of two arms.
 
-    `sigmas`: outcome as text -> standard deviation of paired differences in earlier judged records
-    (of the log steps, for `steps_to`). Without one, an accuracy's sigma is the test set's binomial
-    noise, and any other outcome is expressed in units of sigma.
+    `sigmas`: index of the hypothesis -> what earlier records say. Without one, an accuracy's sigma is
+    the test set's binomial noise, and any other outcome is expressed in units of sigma.
     """
     known = sigmas or {}
     found = ((i, h) for i, h in enumerate(design.study.hypotheses) if isinstance(h, OF_PAIRS))
-    return [_detectable(design, index, hypothesis, known) for index, hypothesis in found]
+    return [_detectable(design, index, hypothesis, known.get(index)) for index, hypothesis in found]
 
 
-def _detectable(
-    design: Design, index: int, hypothesis: Hypothesis, sigmas: Mapping[str, float]
-) -> Detectable:
+def _detectable(design: Design, index: int, hypothesis: Hypothesis, known: Sigma | None) -> Detectable:
     n, outcome = design.study.judge.replicates, str(hypothesis.outcome)
     d_z = smallest_effect(n)
-    sigma, basis = _sigma(design, hypothesis, sigmas)
-    steps = hypothesis.outcome.function == "steps_to"
-    unit = "ratio of steps" if steps else _unit(hypothesis)
+    sigma, basis = known or _assumed(design, hypothesis)
+    ratio = hypothesis.outcome.function == "steps_to" and isinstance(hypothesis, BY_RATIO)
+    unit = "ratio of steps" if ratio else _unit(hypothesis)
     difference = None if sigma is None else d_z * sigma
-    if difference is not None and steps:
+    if difference is not None and ratio:
         difference = math.exp(difference)
     return Detectable(index, outcome, n, d_z, sigma, difference, unit, basis)
 
 
-def _sigma(design: Design, hypothesis: Hypothesis, sigmas: Mapping[str, float]) -> tuple[float | None, str]:
+def _assumed(design: Design, hypothesis: Hypothesis) -> tuple[float | None, str]:
+    """The sigma where nothing has run yet."""
     outcome = hypothesis.outcome
-    if str(outcome) in sigmas:
-        return sigmas[str(outcome)], "sigma from earlier judged records"
     split, _, name = outcome.metric.partition("/")
     sizes = [
         {"train": f.n_train, "val": f.n_val, "test": f.n_test}.get(split, 0) for f in design.data.values()
@@ -126,5 +130,7 @@ def _sigma(design: Design, hypothesis: Hypothesis, sigmas: Mapping[str, float]) 
 
 
 def _unit(hypothesis: Hypothesis) -> str:
+    if hypothesis.outcome.function == "steps_to":
+        return "steps"
     name = hypothesis.outcome.metric.partition("/")[2]
     return METRICS[name].label if name in METRICS else hypothesis.outcome.function

@@ -13,6 +13,7 @@ from harness.records.store import Store
 from harness.running.batch import shared_out
 from harness.running.job import CACHE, LARGEST, pacer_of, splits_of
 from harness.running.pace import Pacer
+from harness.running.pilot import known_sigmas
 from harness.training.run import plan_steps
 from harness.training.stack import Stack
 from harness.words.base import Word
@@ -54,6 +55,7 @@ class Plan(Word):
     kept: int
     workers: int
     minutes: float
+    whole_minutes: float  # as if nothing had run before
     detectable: list[str]
 
 
@@ -73,15 +75,16 @@ def make_plan(design: Design, results: Path, workers: int, device: str = "cpu") 
     stacks = [stack for phase in phases for stack in shared_out(phase, workers, LARGEST, pacer)]
     measured = [_stack_plan(group, cache, pacer) for group in _alike(stacks)]
     seconds = sum(s.count * (s.size * s.ms * s.steps / 1e3 + s.evaluation_s) for s in measured)
-    seconds *= 1 - kept / len(trials)
+    left = seconds * (1 - kept / len(trials))
     return Plan(
         arms=[_arm_plan(design, arm) for arm in design.arms],
         stacks=measured,
         trials=len(trials),
         kept=kept,
         workers=workers,
-        minutes=(START_S + REPORT_S + seconds / workers) / 60,
-        detectable=[in_words(d) for d in detectable(design)],
+        minutes=(START_S + REPORT_S + left / workers) / 60,
+        whole_minutes=(START_S + REPORT_S + seconds / workers) / 60,
+        detectable=[in_words(d) for d in detectable(design, known_sigmas(design, results))],
     )
 
 

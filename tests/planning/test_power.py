@@ -11,6 +11,7 @@ from statsmodels.stats.power import TTestPower
 
 from harness.planning.design import make_design
 from harness.planning.power import (
+    Sigma,
     binomial_sigma,
     detectable,
     paired_t_power,
@@ -73,9 +74,9 @@ def test_what_the_optimizers_study_detects(load):
 
 def test_with_sigmas_from_earlier_records(load):
     design = make_design(load(SKETCHES["optimizers"]))
-    sigmas = {"steps_to val/accuracy": 0.2, "final test/accuracy": 0.008}
+    sigmas = {0: Sigma(0.2, "a pilot"), 1: Sigma(0.008, "a pilot")}
     steps, accuracy = detectable(design, sigmas)
     assert steps.difference == pytest.approx(math.exp(0.2 * smallest_effect(20)))
     assert (steps.unit, accuracy.unit) == ("ratio of steps", "accuracy")
     assert accuracy.difference == pytest.approx(0.008 * smallest_effect(20))
-    assert steps.basis == accuracy.basis == "sigma from earlier judged records"
+    assert steps.basis == accuracy.basis == "a pilot"

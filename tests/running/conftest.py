@@ -57,3 +57,18 @@ def bench(tmp_path, cache_dir):
     yield _bench
     for store in stores:
         store.close()
+
+
+@pytest.fixture
+def store_with():
+    """Writes what simulated evidence holds into a store, of the phases given."""
+
+    def _store(root, evidence, phases=("tune", "judge")):
+        with Store(root, evidence.design.folder) as store:
+            store.save_design(evidence.design)
+            store.save_choices(dict(evidence.choices))
+            store.save_frozen(evidence.frozen)
+            store.save_plan([p for p in evidence.planned if p.phase in phases])
+            store.append([r for r in evidence.records.values() if r.phase in phases])
+
+    return _store

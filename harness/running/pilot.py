@@ -1,0 +1,103 @@
+"""How much paired differences vary, from what ran before: this study's own records serve as its pilot."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from harness.analysis.evidence import Evidence, gather
+from harness.analysis.kinds import ask
+from harness.analysis.outcomes import Floats
+from harness.analysis.question import Question, best_column, column_means, scores
+from harness.errors import HarnessError
+from harness.planning.power import OF_PAIRS, Sigma
+from harness.records.store import Contents, Store
+from harness.words.design import Choice, Design
+from harness.words.hypothesis import BY_RATIO, Hypothesis
+
+MIN_PAIRS = 5  # a sigma of fewer says little
+MIN_DEGREES = 3  # of freedom, of a sigma from tuning seeds
+
+
+def known_sigmas(design: Design, results: Path) -> dict[int, Sigma]:
+    """Index of the hypothesis -> sigma of its paired differences, as far as there are records.
+
+    Judged records are taken where there are `MIN_PAIRS` pairs, else the seeds of the tuned points. A
+    tier that has not run takes the records of the study without a tier.
+    """
+    for folder in dict.fromkeys((design.folder, design.name)):
+        with contextlib.suppress(HarnessError):  # there are none, or they can't be read
+            found = _sigmas(design, Store(results, folder, read_only=True).contents())
+            if found:
+                return found
+    return {}
+
+
+def _sigmas(design: Design, held: Contents) -> dict[int, Sigma]:
+    evidence = gather(held.design, held.choices, held.frozen, held.planned, held.records.values())
+    replicates = design.study.judge.replicates
+    found: dict[int, Sigma] = {}
+    for index, hypothesis in enumerate(design.study.hypotheses):
+        if isinstance(hypothesis, OF_PAIRS):
+            sigma = _judged(evidence, hypothesis, replicates) or _tuned(held.choices, hypothesis)
+            found |= {index: sigma} if sigma else {}
+    return found
+
+
+def _judged(evidence: Evidence, hypothesis: Hypothesis, replicates: int) -> Sigma | None:
+    """The deviation of the judged pairs' differences; None where the study as it ran can't tell.
+
+    Where replicates split one data set, their overlap makes the mean vary as if sigma were larger
+    by sqrt(1 + n r), r the ratio of test to training examples (Nadeau and Bengio).
+    """
+    try:
+        asked = ask(evidence, hypothesis)
+        values = scores(asked, _compared(asked)).values
+    except (HarnessError, KeyError):  # it names arms or outcomes that were not there then
+        return None
+    if len(values) < MIN_PAIRS or np.isnan(values).any():
+        return None
+    spread = float(np.std(values[:, 0] - values[:, 1], ddof=1))
+    overlap = math.sqrt(1 + replicates * asked.variance_ratio)
+    return Sigma(spread * overlap, f"sigma from {len(values)} judged pairs")
+
+
+def _compared(asked: Question) -> tuple[str, str]:
+    """The two columns of a pair; of more, the best two."""
+    if len(asked.columns) == 2:
+        return asked.columns[0], asked.columns[1]
+    means = column_means(asked)
+    best = best_column(asked.columns, means, asked.direction)
+    second = best_column([c for c in asked.columns if c != best], means, asked.direction)
+    return best, second
+
+
+def _tuned(choices: Mapping[str, Choice], hypothesis: Hypothesis) -> Sigma | None:
+    """sqrt(2 s^2), s^2 the residual variance of chosen points' scores, arms by seeds (two-way layout).
+
+    For an outcome that is what tuning selected on, on the validation split where it asks for the test.
+    """
+    selected = str(hypothesis.outcome).replace("test/", "val/")
+    rows = [
+        c.points[c.chosen].values for c in choices.values() if c.chosen is not None and c.outcome == selected
+    ]
+    lengths = {len(row) for row in rows}
+    if len(lengths) != 1 or (len(rows) - 1) * (lengths.pop() - 1) < MIN_DEGREES:
+        return None
+    ratio = hypothesis.outcome.function == "steps_to" and isinstance(hypothesis, BY_RATIO)
+    table = np.log(rows) if ratio else np.asarray(rows, dtype=float)
+    return Sigma(
+        math.sqrt(2 * residual_variance(table)),
+        f"sigma from {table.shape[1]} tuning seeds of {len(rows)} arms",
+    )
+
+
+def residual_variance(table: Floats) -> float:
+    """The variance of (k, s) values left by their row and column means, (k-1)(s-1) degrees of freedom."""
+    rows, columns = table.shape
+    residuals = table - table.mean(axis=1, keepdims=True) - table.mean(axis=0, keepdims=True) + table.mean()
+    return float((residuals**2).sum() / ((rows - 1) * (columns - 1)))

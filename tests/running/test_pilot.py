@@ -1,0 +1,77 @@
+"""Sigma from earlier records: that of the paired differences, by hypothesis."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from harness.running.pilot import known_sigmas, residual_variance
+from tests.simulated import simulated_evidence
+
+ARMS = ("sgd", "momentum", "rmsprop", "adam")
+
+
+@pytest.fixture(scope="module")
+def evidence():
+    return simulated_evidence(arms=ARMS)
+
+
+def test_nothing_is_known_before_anything_ran(evidence, tmp_path):
+    assert known_sigmas(evidence.design, tmp_path) == {}
+
+
+def test_judged_pairs_tell_by_hypothesis(evidence, store_with, tmp_path):
+    store_with(tmp_path, evidence)
+    steps, accuracy = known_sigmas(evidence.design, tmp_path).values()
+    judged = evidence.trials[evidence.trials["phase"] == "judge"]
+    table = judged.pivot(index="replicate", columns="arm", values="test/accuracy")
+    best, second = table.mean().sort_values(ascending=False).index[:2]
+    assert accuracy.value == pytest.approx((table[best] - table[second]).std())
+    assert accuracy.basis == steps.basis == "sigma from 20 judged pairs"
+    assert 0 < steps.value < 1  # of the logarithm
+
+
+def test_splits_of_one_data_set_count_their_overlap(evidence, store_with, tmp_path):
+    facts = {a: f.model_copy(update={"scope": "resplit"}) for a, f in evidence.design.data.items()}
+    resplit = replace(evidence, design=evidence.design.model_copy(update={"data": facts}))
+    store_with(tmp_path / "fresh", evidence)
+    store_with(tmp_path / "resplit", resplit)
+    fresh = known_sigmas(evidence.design, tmp_path / "fresh")[1].value
+    found = known_sigmas(resplit.design, tmp_path / "resplit")[1].value
+    assert found == pytest.approx(fresh * np.sqrt(1 + 20 * 4000 / 4000))
+
+
+def test_a_tier_takes_the_records_of_the_study(evidence, store_with, tmp_path):
+    store_with(tmp_path, evidence)
+    tier = evidence.design.model_copy(update={"tier": "full"})
+    assert known_sigmas(tier, tmp_path) == known_sigmas(evidence.design, tmp_path)
+
+
+def test_tuning_seeds_tell_where_nothing_is_judged(evidence, store_with, tmp_path):
+    choices = {
+        arm: choice.model_copy(update={"outcome": "steps_to val/accuracy"})
+        for arm, choice in evidence.choices.items()
+    }
+    store_with(tmp_path, replace(evidence, choices=choices), phases=("tune",))
+    found = known_sigmas(evidence.design, tmp_path)
+    assert list(found) == [0]  # tuning selected on steps, not on accuracy
+    assert found[0].basis == "sigma from 2 tuning seeds of 4 arms"
+    rows = np.log([c.points[c.chosen].values for c in choices.values()])
+    spread = (rows[:, 0] - rows[:, 1]) / np.sqrt(2)  # of two seeds, the residual is half their difference
+    assert found[0].value == pytest.approx(np.sqrt(2) * np.std(spread, ddof=1))
+
+
+def test_what_the_study_did_not_measure_then_is_not_known(evidence, store_with, tmp_path):
+    store_with(tmp_path, evidence)
+    asked = {"kind": "superiority", "a": "nag", "b": "adam", "outcome": {"final": "test/accuracy"}}
+    design = simulated_evidence(
+        arms=("nag", "adam"), replicates=8, hypotheses=[asked | {"primary": True}]
+    ).design
+    assert known_sigmas(design, tmp_path) == {}
+
+
+def test_the_residual_variance_is_that_of_the_noise():
+    rng = np.random.default_rng(0)
+    effects = rng.normal(0, 5, (7, 1)) + rng.normal(0, 3, (1, 4))
+    found = [residual_variance(effects + rng.normal(0, 0.5, (7, 4))) for _ in range(2000)]
+    assert np.mean(found) == pytest.approx(0.25, rel=0.03)
