@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from harness.analysis.judge import judge_study
 from harness.analysis.ledger import Entry, Ledger, judged_entry, make_ledger, open_entry
 from harness.cli import show
 from harness.cli.kept import Kept
-from harness.cli.reports import judged_evidence
+from harness.cli.reports import judged_evidence, verdict_of
 from harness.errors import BadInput, HarnessError
 from harness.planning.studies import all_studies
 from harness.planning.tiers import apply_tier
@@ -65,7 +64,7 @@ def _read(stored: str, study: Study, results: Path, kept: Kept) -> Entry:
     if design is None:
         return open_entry(stored, study, "not run")
     try:
-        verdict = kept.verdict(stored) or judge_study(judged_evidence(stored, results))
+        verdict = kept.verdict(stored) or verdict_of(judged_evidence(stored, results))
     except BadInput as error:
         return open_entry(stored, study, "unfinished", str(error))
     return judged_entry(verdict, design, "" if _decides(design.study) == _decides(study) else CHANGED)

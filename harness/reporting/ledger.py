@@ -54,7 +54,7 @@ def correction(ledger: Ledger) -> str:
     """What the corrected p values mean, in a sentence."""
     return (
         f"p is corrected for all {ledger.tests} tested claims (Benjamini and Hochberg): of the claims whose "
-        f"p is at most {ledger.level:g}, at most {ledger.level:.0%} are expected to be chance."
+        f"p is at most {ledger.level:g}, at most {100 * ledger.level:g} % are expected to be chance."
     )
 
 

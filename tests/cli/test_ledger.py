@@ -110,8 +110,8 @@ def test_the_verdict_of_a_report_is_used_until_something_changes(
     put(project, "judged", "superiority")
     harness("report", "judged")
     calls: list[object] = []
-    judge = command.judge_study
-    monkeypatch.setattr(command, "judge_study", lambda held: calls.append(held) or judge(held))
+    judge = command.verdict_of
+    monkeypatch.setattr(command, "verdict_of", lambda held: calls.append(held) or judge(held))
     path = project / "reports/judged/verdict.json"
     path.write_text(path.read_text().replace('"grade": "clear"', '"grade": "kept"'))
     assert entries(harness("ledger", "--json").json)["judged"]["grade"] == "kept"
