@@ -14,7 +14,7 @@ from harness.reporting.document import (
     Table,
     Tone,
 )
-from harness.reporting.numbers import MISSING, count, estimate, number, p_value
+from harness.reporting.numbers import MISSING, count, estimate, number, p_value, setting
 from harness.words.verdict import Answer, Estimate, Gate, HypothesisVerdict
 
 MARKS: dict[Answer, tuple[str, Tone]] = {
@@ -105,7 +105,7 @@ def others_section(context: Context) -> tuple[Block, ...]:
             h.statement,
             answer_text(h),
             effect_text(h.estimate),
-            number(h.shown_delta),
+            MISSING if h.shown_delta is None else setting(h.shown_delta),
             p_value(h.p_adjusted),
             h.reason,
         )
@@ -163,7 +163,7 @@ def _facts(verdict: HypothesisVerdict) -> list[tuple[str, str]]:
         ]
     if verdict.shown_delta is not None:
         unit = f", {found.unit}" if found is not None and found.unit else ""
-        facts.append(("Smallest effect that matters, δ", number(verdict.shown_delta) + unit))
+        facts.append(("Smallest effect that matters, δ", setting(verdict.shown_delta) + unit))
     if verdict.without_diverged is not None:
         facts.append(("Without pairs that diverged", effect_text(verdict.without_diverged)))
     if verdict.needed_n is not None:
@@ -181,7 +181,7 @@ def _details(verdict: HypothesisVerdict) -> list[Block]:
     )
     if items:
         blocks += [Subheading("Beside the estimate"), Facts(items)]
-    if verdict.gates:
+    if any(g.passed is not None for g in verdict.gates):
         results = {True: "✔ passed", False: "✘ failed", None: "does not apply"}
         rows = tuple(
             (g.name, g.title, results[g.passed].replace(" ", "\N{NO-BREAK SPACE}"), g.detail)

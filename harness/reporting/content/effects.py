@@ -11,7 +11,7 @@ import pandas as pd
 from scipy import stats
 
 from harness.reporting.content.answer import PAIRED, effect_text
-from harness.reporting.content.context import Context, draw, outcome_words
+from harness.reporting.content.context import Context, draw, outcome_words, pages
 from harness.reporting.document import Block, Column, Figure, Paragraph, Table
 from harness.reporting.figures.replicates import Effect
 from harness.reporting.frames import outcome_frame
@@ -20,12 +20,15 @@ from harness.words.outcome import Outcome
 from harness.words.verdict import Estimate, HypothesisVerdict
 
 LABEL_LENGTH = 95  # characters of a row's label in the forest plot
+MOST_PARTS = 12  # comparisons of one hypothesis in the forest plot
+MOST_STRIPS = 28  # arms on a page
+COUNTED_ONLY = ("success", "diverged")  # outcomes that a strip plot says nothing of
 STRIPS = 3  # outcomes shown replicate by replicate
 
 
 def effects_section(context: Context) -> tuple[Block, ...]:
     """The forest plot of every hypothesis, and of every comparison inside one."""
-    rows = [row for h in context.verdict.hypotheses for row in _forest_rows(h)]
+    rows = [row for h in context.verdict.hypotheses for row in _forest_rows(context, h)]
     if not rows:
         return (
             Paragraph("No hypothesis has an effect that can be set against a smallest effect that matters."),
@@ -36,6 +39,13 @@ def effects_section(context: Context) -> tuple[Block, ...]:
         "line at 1 is large enough to matter. Circle: supported; square: refuted; diamond: inconclusive; "
         "thin rows are the single comparisons of the hypothesis above them."
     )
+    if any(r["from"] is not None for r in rows):
+        caption += (
+            " Where a row is tinted, the claim is not that the effect is large: its interval must lie in "
+            "the tinted part."
+        )
+    if any(len(h.comparisons) > MOST_PARTS for h in context.verdict.hypotheses):
+        caption += f" Of many comparisons the first {MOST_PARTS} are drawn; the table below has all."
     alt = "Forest plot. " + "; ".join(f"{r['label']}: {r['shown']}" for r in rows)
     figure = draw("effects-forest", "forest", (alt, caption), pd.DataFrame(rows))
     return (figure, *(_comparison_table(h) for h in context.verdict.hypotheses if h.comparisons))
@@ -48,23 +58,31 @@ def replicates_section(context: Context) -> tuple[Block, ...]:
         figure = _paired(context, verdict)
         figures += [figure] if figure else []
     for place, outcome in enumerate(_outcomes(context)[:STRIPS]):
-        strip = _strip(context, outcome, place)
-        figures += [strip] if strip else []
+        figures += _strips(context, outcome, place)
     return tuple(figures) or (Paragraph("No outcome could be measured for any judged run."),)
 
 
-def _forest_rows(verdict: HypothesisVerdict) -> list[dict[str, Any]]:
+def _forest_rows(context: Context, verdict: HypothesisVerdict) -> list[dict[str, Any]]:
     rows = []
     found, delta = verdict.estimate, verdict.delta
-    if found is not None and delta and math.isfinite(found.value):
-        rows.append(_row(verdict.statement, effect_text(found), verdict.answer.value, _scaled(found, delta)))
-    for part in verdict.comparisons:
-        if delta:
-            ends = [float(part[k]) / delta for k in ("difference", "low", "high")]
-            rows.append(
-                _row(f"{part['arm']} against {part['against']}", _comparison_text(verdict, part), "", ends)
-            )
+    if not delta:
+        return []
+    if found is not None and math.isfinite(found.value):
+        row = _row(verdict.statement, effect_text(found), verdict.answer.value, _scaled(found, delta))
+        rows.append(row | dict(zip(("from", "to"), _tint(context, verdict), strict=True)))
+    for part in verdict.comparisons[:MOST_PARTS]:
+        ends = [float(part[k]) / delta for k in ("difference", "low", "high")]
+        rows.append(
+            _row(f"{part['arm']} against {part['against']}", _comparison_text(verdict, part), "", ends)
+        )
     return rows
+
+
+def _tint(context: Context, verdict: HypothesisVerdict) -> tuple[float | None, float | None]:
+    """Where the interval must lie, in multiples of delta, for claims other than that of a large effect."""
+    if verdict.kind == "at_least" and verdict.delta:
+        return float(getattr(context.hypothesis(verdict), "x", 0.0)) / verdict.delta, math.inf
+    return {"equivalence": (-1.0, 1.0), "non_inferiority": (-1.0, math.inf)}.get(verdict.kind, (None, None))
 
 
 def _comparison_table(verdict: HypothesisVerdict) -> Table:
@@ -102,7 +120,8 @@ def _scaled(found: Estimate, delta: float) -> list[float]:
 def _row(label: str, shown: str, answer: str, ends: list[float]) -> dict[str, Any]:
     short = label if len(label) <= LABEL_LENGTH else label[: LABEL_LENGTH - 1] + "…"
     value, low, high = ends
-    return {"label": short, "shown": shown, "answer": answer, "value": value, "low": low, "high": high}
+    row = {"label": short, "shown": shown, "answer": answer, "value": value, "low": low, "high": high}
+    return row | {"from": None, "to": None}
 
 
 def _paired(context: Context, verdict: HypothesisVerdict) -> Figure | None:
@@ -172,15 +191,13 @@ def _paired_words(label: str, sides: tuple[str, str], pairs: int, lost: int) -> 
 def _outcomes(context: Context) -> list[Outcome]:
     listed = [getattr(context.hypothesis(h), "outcome", None) for h in context.verdict.hypotheses]
     unique: Mapping[str, Outcome] = {str(o): o for o in listed if isinstance(o, Outcome)}
-    return list(unique.values())
+    return [o for o in unique.values() if o.function not in COUNTED_ONLY]
 
 
-def _strip(context: Context, outcome: Outcome, place: int) -> Figure | None:
+def _strips(context: Context, outcome: Outcome, place: int) -> list[Figure]:
     frame = outcome_frame(context.evidence, outcome)
     frame = frame.assign(imputed=frame["censored"].astype(bool) | frame["diverged"].astype(bool))
     frame = frame.dropna(subset=["value"])
-    if frame.empty:
-        return None
     frame = frame.astype({"value": float})
     means = frame.groupby("arm", sort=False)["value"].agg(["mean", "sem", "count"]).reset_index()
     half = means["sem"] * _t_quantile(means["count"])
@@ -193,7 +210,14 @@ def _strip(context: Context, outcome: Outcome, place: int) -> Figure | None:
     )
     if frame["imputed"].any():
         caption += " A cross is a run that diverged or missed the target, at the value that stands in for it."
-    return draw(f"outcome-{place}", "strip", (alt, caption), frame, means, context.styles, label)
+    measured = set(frame["arm"])
+    figures = []
+    for page, arms in enumerate(pages([a for a in context.styles if a in measured], MOST_STRIPS)):
+        words = (alt, caption if page == 0 else "Further arms.")
+        name = f"outcome-{place}{f'-{page + 1}' if page else ''}"
+        parts = (table[table["arm"].isin(arms)] for table in (frame, means))
+        figures.append(draw(name, "strip", words, *parts, context.styles_of(arms), label))
+    return figures
 
 
 def _t_quantile(counts: pd.Series[Any]) -> np.ndarray[Any, Any]:

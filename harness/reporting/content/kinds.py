@@ -14,7 +14,7 @@ from harness.analysis.question import Question
 from harness.reporting.content.context import Case, Context, capital, draw, outcome_words
 from harness.reporting.content.levels import interaction_blocks, level_blocks, threshold_blocks
 from harness.reporting.document import Block, Column, Paragraph, Subheading, Table
-from harness.reporting.numbers import count, interval, number
+from harness.reporting.numbers import count, interval, number, setting
 from harness.words.hypothesis import AtLeast, Mechanism
 
 Blocks = Iterator[Block]
@@ -68,8 +68,8 @@ def _claimed(asked: Question) -> tuple[float | None, float | None]:
 def _range(claimed: Sequence[float | None]) -> str:
     low, high = claimed
     if low is None:
-        return f"below {number(high)}"
-    return f"above {number(low)}" if high is None else f"from {number(low)} to {number(high)}"
+        return f"below {setting(high)}"
+    return f"above {setting(low)}" if high is None else f"from {setting(low)} to {setting(high)}"
 
 
 def _mechanism(case: Case) -> Blocks:

@@ -112,11 +112,14 @@ def threshold_blocks(case: Case) -> Iterator[Block]:
     alt = f"{capital(outcome_words(asked.outcome))} against {levels.factor}, with a logistic curve."
     yield draw(f"levels-{verdict.index}", "event_rates", (alt, caption), rates, curve, axis, critical)
     titles = ("Level", "Runs", "Events", "Share", "95 % interval")
-    rows = tuple(
-        (r["level"], count(r["n"]), count(r["events"]), f"{number(100 * r['mean'])} %",
-         f"{interval(100 * r['low'], 100 * r['high'])} %") for r in verdict.levels
-    )  # fmt: skip
+    rows = tuple(_rate_row(row) for row in verdict.levels)
     yield Table(f"{capital(outcome_words(asked.outcome))} by {levels.factor}.", _columns(titles), rows)
+
+
+def _rate_row(row: dict[str, Any]) -> tuple[str, ...]:
+    share, low, high = (100 * row[k] for k in LIMITS)
+    level = _level_text(row["level"], row["value"])
+    return level, count(row["n"]), count(row["events"]), f"{number(share)} %", f"{interval(low, high)} %"
 
 
 def _levels(asked: Question) -> Sweep:

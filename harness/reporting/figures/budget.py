@@ -14,7 +14,7 @@ from harness.reporting.style import ArmStyle, plain_axis
 
 def budget_curves(curves: pd.DataFrame, styles: Mapping[str, ArmStyle], score: str) -> Figure:
     """Expected best after k tuning points. `curves`: arm, k, value."""
-    figure, panels = line_panels([str(a) for a in curves["arm"].unique()], styles, 2.7)
+    figure, panels = line_panels(map(str, curves["arm"].unique()), styles, 2.7)
     ends: dict[str, float] = {}
     for arm, curve in curves.groupby("arm", sort=False):
         style, axes = styles[str(arm)], panels[str(arm)]

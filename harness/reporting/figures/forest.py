@@ -25,7 +25,7 @@ def forest(rows: pd.DataFrame) -> Figure:
     """One row an effect, in multiples of its smallest effect that matters.
 
     `rows`: label, shown (its text), answer ("" for a part of a hypothesis), and value, low, high
-    divided by delta. Intervals may be infinite.
+    divided by delta. Intervals may be infinite. `from`, `to`: the tinted part of the row, if any.
     """
     figure = new_figure(0.75 + 0.42 * len(rows))
     axes = figure.add_subplot()
@@ -54,6 +54,9 @@ def forest(rows: pd.DataFrame) -> Figure:
 
 def _effect(axes: Any, y: int, row: dict[Any, Any], bound: float) -> None:
     colour = TONES[row["answer"]]
+    if row["from"] is not None and not np.isnan(row["from"]):
+        ends = np.clip([row["from"], row["to"]], -bound, bound)
+        axes.fill_betweenx([y - 0.2, y + 0.2], *ends, color=COLOURS[2], alpha=0.22, lw=0)
     low, high = (float(np.clip(row[k], -bound, bound)) for k in ("low", "high"))
     axes.plot([low, high], [y, y], color=colour, linewidth=1.6 if row["answer"] else 1.0)
     for end, mark in ((row["low"], "<"), (row["high"], ">")):

@@ -14,6 +14,7 @@ from matplotlib.lines import Line2D
 from harness.reporting.figures.lines import line_panels, name_axes, name_lines
 from harness.reporting.style import INK, MUTED, ArmStyle, log_axis, new_grid, plain_axis, shown, wrapped
 
+TITLE_WIDTH = 20  # letters over a panel
 TRAIN_LINE = (0, (4, 2))
 
 
@@ -31,7 +32,7 @@ def learning_medians(bands: pd.DataFrame, styles: Mapping[str, ArmStyle], measur
     `bands`: arm, split, step, median, low, high.
     """
     validation = bands[bands["split"] == "val"]
-    figure, panels = line_panels([str(a) for a in validation["arm"].unique()], styles, 3.1)
+    figure, panels = line_panels(map(str, validation["arm"].unique()), styles, 3.1)
     ends: dict[str, float] = {}
     for arm, band in validation.groupby("arm", sort=False):
         style, axes = styles[str(arm)], panels[str(arm)]
@@ -62,7 +63,7 @@ def learning_panels(
         for split, line in (("train", MUTED), ("val", colour)):
             _seeds(axes, curves[(curves["arm"] == arm) & (curves["split"] == split)], line)
             _median(axes, bands[(bands["arm"] == arm) & (bands["split"] == split)], line, split)
-        axes.set_title(wrapped(arm, 26), color=colour)
+        axes.set_title(wrapped(arm, TITLE_WIDTH), color=colour)
         _finish(axes, measure)
     figure.supxlabel("optimizer steps", fontsize=8)
     figure.supylabel(shown(measure.label), fontsize=8)

@@ -70,7 +70,7 @@ def level_lines(
     axes.plot(lost["x"], lost["value"], "x", color=WARNING, markersize=3.5, alpha=0.7)
     if optimum is None:
         _fitted(axes, means, axis)
-    _means(axes, means, COLOURS[0], "o")
+    _means(axes, means, COLOURS[0], "o", joined=optimum is not None)
     _level_axis(axes, axis)
     _outcome_axis(axes, axis)
     axes.set_ylabel(wrapped(axis.outcome))
@@ -98,7 +98,7 @@ def arms_by_level(
         _means(left, mean, style.colour, style.marker)
     _replicates(right, runs[runs["side"] == ""], MUTED)
     _fitted(right, means[means["side"] == ""], axis)
-    _means(right, means[means["side"] == ""], COLOURS[9], "D")
+    _means(right, means[means["side"] == ""], COLOURS[9], "D", joined=False)
     right.axhline(1.0 if axis.ratio else 0.0, color=INK, linewidth=0.9)
     for axes in (left, right):
         _level_axis(axes, axis)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -17,9 +17,11 @@ LEGEND_COLUMNS = 6
 
 
 def line_panels(
-    arms: Sequence[str], styles: Mapping[str, ArmStyle], height: float
+    arms: Iterable[str], styles: Mapping[str, ArmStyle], height: float
 ) -> tuple[Figure, dict[str, Any]]:
-    """A figure, and for every arm the axes of its group. `height` of a panel in inches."""
+    """A figure, and for every arm, in the styles' order, its group's axes. `height` of a panel in inches."""
+    there = set(arms)
+    arms = [arm for arm in styles if arm in there]
     groups = list(dict.fromkeys(styles[arm].group for arm in arms))
     if len(groups) < 2:
         figure = new_figure(max(height, 0.5 + ROOM * len(arms)))
@@ -54,5 +56,6 @@ def name_axes(figure: Figure, panels: Mapping[str, Any], x: str, y: str) -> None
     if len(places) == 1:
         places[0].set(xlabel=shown(x), ylabel=wrapped(y))
     else:
-        figure.supxlabel(shown(x), fontsize=8)
+        for axes in places[-PANEL_COLUMNS:]:  # a label of the figure would lie on the key
+            axes.set_xlabel(shown(x))
         figure.supylabel(wrapped(y), fontsize=8)

@@ -24,7 +24,7 @@ def probe_lines(
 
     `x` is a hidden layer, counted from the input, or an optimizer step.
     """
-    figure, panels = line_panels([str(a) for a in bands["arm"].unique()], styles, 3.0)
+    figure, panels = line_panels(map(str, bands["arm"].unique()), styles, 3.0)
     ends: dict[str, float] = {}
     for arm, band in bands.groupby("arm", sort=False):
         style, axes = styles[str(arm)], panels[str(arm)]

@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from harness.reporting.figures.learning import TITLE_WIDTH
 from harness.reporting.style import INK, WARNING, ArmStyle, log_axis, new_grid, plain_axis, shown, wrapped
 
 ROUND_MARKS = ("o", "^", "s", "D", "v")  # declared points, then each extension
@@ -31,7 +32,7 @@ def nuisance_panels(
     figure, panels = new_grid(len(arms), 4 if len(arms) > 3 else 3, 1.5, sharey=True)
     for axes, arm in zip(panels, arms, strict=True):
         _arm(axes, points[points["arm"] == arm].sort_values("x"), styles[arm].colour, line)
-        axes.set_title(wrapped(arm, 26), color=styles[arm].colour)
+        axes.set_title(wrapped(arm, TITLE_WIDTH), color=styles[arm].colour)
         if axis[1]:
             axes.set_xscale("log")
             log_axis(axes.xaxis)

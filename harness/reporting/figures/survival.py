@@ -18,7 +18,7 @@ def survival(times: pd.DataFrame, styles: Mapping[str, ArmStyle], budget: float)
     `times`: arm, time (steps), reached (bool). Runs that never reach it are censored at the budget,
     the last step, so the share is plain counting.
     """
-    figure, panels = line_panels([str(a) for a in times["arm"].unique()], styles, 2.7)
+    figure, panels = line_panels(map(str, times["arm"].unique()), styles, 2.7)
     ends: dict[str, float] = {}
     for arm, group in times.groupby("arm", sort=False):
         style, axes = styles[str(arm)], panels[str(arm)]
