@@ -138,13 +138,15 @@ def plan(
     check_writable(results, "results")
     from harness.cli.running import cores, device_of, load_design
     from harness.running.cost import make_plan
+    from harness.running.search_plan import make_search_plan
 
     if budget is not None:
         from harness.cli.budget import within
 
         asked = within(asked, budget, results, workers, "auto")
     design = load_design(asked)
-    made = make_plan(design, results, workers or cores(), device_of("auto"))
+    planned = make_search_plan if design.study.kind == "search" else make_plan
+    made = planned(design, results, workers or cores(), device_of("auto"))
     show.json(made.model_dump(mode="json")) if as_json else show.plan(design, made)
 
 
