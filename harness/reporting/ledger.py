@@ -53,7 +53,7 @@ def summary(ledger: Ledger) -> str:
 def correction(ledger: Ledger) -> str:
     """What the corrected p values mean, in a sentence."""
     return (
-        f"p is corrected for all {ledger.tests} claims tested so far (Benjamini and Hochberg): of those whose "
+        f"p is corrected for all {ledger.tests} tested claims (Benjamini and Hochberg): of those whose "
         f"p is at most {ledger.level:g}, at most {100 * ledger.level:g} % are expected to be chance."
     )
 
