@@ -79,8 +79,8 @@ def judged_section(context: Context) -> tuple[Block, ...]:
     words = (
         f"For every judged config, its {score} in the search and its mean on fresh seeds.",
         "The best of many noisy scores is partly luck on the seeds that all configs shared (the winner's "
-        "curse). The circle is what a config is worth on seeds the search never saw: where the diamond lies on "
-        "the better side of it, that part of the score was probably luck.",
+        "curse). The circle is what a config is worth on seeds the search never saw: where the diamond lies "
+        "on the better side of it, that part of the score was probably luck.",
     )
     return (draw("judged", "searched_and_judged", words, frame, score), *_judged_table(context, judged))
 
