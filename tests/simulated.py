@@ -271,7 +271,6 @@ def _choice(design: Design, arm: str, tuned: Sequence[tuple[Planned, Record]], t
                 values=values,
                 diverged=len(of_point) - len(done),
                 score=float(np.mean(values)) if whole else None,
-                score_se=float(np.std(values, ddof=1) / np.sqrt(len(values))) if whole else None,
             )
         )
     scores = [np.inf if p.score is None else p.score for p in points]

@@ -122,23 +122,32 @@ def _beyond(dimension: Dimension, side: int, spacing: float) -> list[Any]:
 def choose(
     dimensions: Sequence[Dimension], results: Sequence[PointResult], better: str
 ) -> tuple[int | None, str]:
-    """The index of the winning point and why: the best mean, or a more central one within its standard error.
+    """The index of the winning point and why: the best mean, or a more central one within a standard error.
 
-    Points with a diverged or failed run have no score and can't win (method.md, section 3).
+    That is the error of the two points' difference, seed by seed: what seeds do to every point alike,
+    as data that are harder, says nothing of which is better. Points with a diverged or failed run have
+    no score and can't win (method.md, section 3).
     """
     scored = [(i, r) for i, r in enumerate(results) if r.score is not None]
     if not scored:
         return None, "every point diverged"
     sign = 1.0 if better == "higher" else -1.0
     best_index, best = max(scored, key=lambda pair: sign * (pair[1].score or 0.0))
-    assert best.score is not None
-    floor = sign * best.score - (best.score_se or 0.0)
-    near = [(i, r) for i, r in scored if r.score is not None and sign * r.score >= floor]
+    near = [(i, r) for i, r in scored if i == best_index or _within_an_error(best, r)]
     index, _ = min(near, key=lambda pair: (_off_centre(dimensions, pair[1]), pair[0] != best_index))
     return (
         index,
         "best mean" if index == best_index else "more central, within one standard error of the best",
     )
+
+
+def _within_an_error(best: PointResult, other: PointResult) -> bool:
+    """Whether two points of the same seeds differ by no more than the standard error of that difference."""
+    differences = np.subtract(best.values, other.values)
+    if len(differences) < 2:
+        return bool(differences == 0)
+    error = np.std(differences, ddof=1) / math.sqrt(len(differences))
+    return bool(abs(differences.mean()) <= error)
 
 
 def _off_centre(dimensions: Sequence[Dimension], result: PointResult) -> float:

@@ -6,7 +6,6 @@ try, the store decides what has already run. Its points are a function of seeds 
 
 from __future__ import annotations
 
-import math
 import statistics
 import warnings
 from collections.abc import Mapping
@@ -191,7 +190,6 @@ def _just_beyond(dimension: Dimension, winner: Point) -> float:
 
 def _result(asked: Asked, scores: Scores) -> PointResult:
     whole = not scores.diverged and bool(scores.values)
-    n = len(scores.values)
     return PointResult(
         index=asked.index,
         params=asked.params,
@@ -199,7 +197,6 @@ def _result(asked: Asked, scores: Scores) -> PointResult:
         values=scores.values,
         diverged=scores.diverged,
         score=statistics.fmean(scores.values) if whole else None,
-        score_se=statistics.stdev(scores.values) / math.sqrt(n) if whole and n > 1 else None,
     )
 
 

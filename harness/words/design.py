@@ -155,7 +155,6 @@ class PointResult(Word):
     values: list[float]  # selected outcome, one a tuning seed; NaN never: missing where diverged
     diverged: int = 0
     score: float | None = None  # mean of values
-    score_se: float | None = None  # standard error of the mean
 
 
 class Choice(Word):

@@ -27,11 +27,17 @@ def anything(point):
 
 
 def results(scores, path="optimizer.lr", values=None, errors=None):
-    """One result a score; None is a point that diverged."""
+    """One result a score, of two seeds that differ from it by +-error in turns; None diverged."""
     values = values or [10.0 ** (k - 4) for k in range(len(scores))]
-    errors = errors or [0.0] * len(scores)
+    errors = [e * (-1) ** i for i, e in enumerate(errors or [0.0] * len(scores))]
     return [
-        PointResult(index=i, params={path: v}, values=[], score=s, score_se=e, diverged=s is None)
+        PointResult(
+            index=i,
+            params={path: v},
+            values=[] if s is None else [s - e, s + e],
+            score=s,
+            diverged=2 * (s is None),
+        )
         for i, (s, v, e) in enumerate(zip(scores, values, errors, strict=True))
     ]
 
@@ -154,13 +160,24 @@ def test_the_best_mean_wins():
 
 
 def test_a_more_central_point_within_one_standard_error_wins():
-    scores, errors = [0.5, 0.90, 0.88, 0.6, 0.2], [0.01] * 5
+    scores, errors = [0.5, 0.90, 0.88, 0.6, 0.2], [0.009] * 5
     assert choose([LR], results(scores, errors=errors), "higher")[0] == 1
     index, reason = choose([LR], results(scores, errors=[0.03] * 5), "higher")
     assert index == 2
     assert "central" in reason
     lower = [1 - s for s in scores]
     assert choose([LR], results(lower, errors=[0.03] * 5), "lower")[0] == 2
+
+
+def test_what_seeds_do_to_both_points_alike_is_no_error():
+    """Harder data in the second seed: the better point is better on both, far apart as the seeds are."""
+    points = [
+        PointResult(index=0, params={"optimizer.lr": 1e-3}, values=[0.958, 0.914], score=0.936),
+        PointResult(index=1, params={"optimizer.lr": 1e-2}, values=[0.942, 0.888], score=0.915),
+    ]
+    assert choose([LR], points, "higher") == (0, "best mean")
+    won_once = points[1].model_copy(update={"values": [0.96, 0.888], "score": 0.924})
+    assert choose([LR], [points[0], won_once], "higher")[0] == 1
 
 
 def test_a_less_central_point_within_one_standard_error_does_not_win():
@@ -201,4 +218,4 @@ def test_the_choice_is_always_within_one_standard_error_of_the_best(scores, erro
         return
     best = max(whole) if better == "higher" else min(whole)
     assert scores[index] is not None
-    assert abs(scores[index] - best) <= error + 1e-12
+    assert abs(scores[index] - best) <= 2 * error + 1e-12  # of a difference of two such points
