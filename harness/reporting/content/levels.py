@@ -49,7 +49,8 @@ def level_blocks(case: Case) -> Iterator[Block]:
     alt = f"{outcome} against {levels.factor}, means with intervals and a line a replicate."
     name = f"levels-{verdict.index}"
     yield draw(name, "level_lines", (alt, caption), runs, means, axis, optimum)
-    yield from _isolation(context, verdict, columns, levels)
+    if not _shown_before(context, verdict, columns):
+        yield from _isolation(context, verdict, columns, levels)
     yield _table(context, verdict, columns, levels)
 
 
@@ -215,6 +216,17 @@ def _logistic(rows: Sequence[dict[str, Any]], levels: Sweep, found: Estimate) ->
     x = np.linspace(positions[0], positions[-1], CURVE_POINTS)
     return pd.DataFrame(
         {"x": np.exp(x), "rate": 1 / (1 + np.exp(-np.clip(slope * (x - critical), -500, 500)))}
+    )
+
+
+def _shown_before(context: Context, verdict: HypothesisVerdict, columns: Sequence[str]) -> bool:
+    """Whether an earlier hypothesis goes over the same levels, and has shown how they were tuned."""
+    others = (h for h in context.verdict.hypotheses if h.index < verdict.index)
+    hypotheses = [context.hypothesis(h) for h in others]
+    return any(
+        question(context.evidence, h).columns == columns
+        for h in hypotheses
+        if isinstance(h, (Dose, InteriorOptimum))
     )
 
 

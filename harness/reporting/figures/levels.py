@@ -191,10 +191,10 @@ def _contrasts(axes: Any, means: pd.DataFrame, optimum: Optimum) -> None:
     for place, text, side in ((0, optimum.over_low, "left"), (-1, optimum.over_high, "right")):
         x, y = float(means["x"].iloc[place]), float(means["mean"].iloc[place])
         axes.annotate("", (x, best), (x, y), arrowprops={"arrowstyle": "->", "color": INK, "linewidth": 1.1})
-        shift = 5 if side == "left" else -5
+        height = 0.95 if best >= y else 0.05  # a corner that the ends leave free
         label = axes.annotate(
-            shown(text), (x, (best + y) / 2), (shift, 0), textcoords="offset points", ha=side, va="center",
-            fontsize=7.5, fontweight="bold",
+            shown(text), (x, height), (5 if side == "left" else -5, 0), xycoords=("data", "axes fraction"),
+            textcoords="offset points", ha=side, va="center", fontsize=7.5, fontweight="bold",
         )  # fmt: skip
         label.set_bbox({"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 0.8})
 

@@ -14,6 +14,8 @@ from harness.reporting.style import INK, ArmStyle, new_figure, new_grid, shown, 
 ROOM = 0.15  # inches of height that a name beside the axes takes
 PANEL_COLUMNS = 3
 LEGEND_COLUMNS = 6
+LEGEND_LETTERS = 100  # of a key's line, a sample being worth some
+SAMPLE_LETTERS = 7
 
 
 def line_panels(
@@ -47,7 +49,9 @@ def name_lines(
         Line2D([], [], color=s.colour, linestyle=s.line, marker=s.marker, markersize=3.5, label=shown(name))
         for name, s in looks.items()
     ]
-    figure.legend(handles=keys, loc="outside lower center", ncols=min(LEGEND_COLUMNS, len(keys)))
+    widest = max(len(shown(name)) for name in looks) + SAMPLE_LETTERS
+    columns = min(LEGEND_COLUMNS, len(keys), max(1, LEGEND_LETTERS // widest))
+    figure.legend(handles=keys, loc="outside lower center", ncols=columns)
 
 
 def name_axes(figure: Figure, panels: Mapping[str, Any], x: str, y: str) -> None:
