@@ -51,6 +51,9 @@ PLAIN = Scale("plain", "")
 
 def is_share(outcome: Outcome) -> bool:
     """Whether the outcome lies between 0 and 1 and is shown in per cent."""
+    if outcome.function == "probe":
+        options = ProbeOptions.model_validate(outcome.options)
+        return PROBES[outcome.metric].share and options.ratio is None and options.slope is None
     metric = outcome.metric.partition("/")[2]
     return outcome.function in ("diverged", "success") or metric in ("accuracy", "error")
 

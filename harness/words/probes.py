@@ -30,6 +30,7 @@ class ProbeFacts(NamedTuple):
     moves: bool = False  # says something only after a first step
     state: bool = False  # is of the optimizer's state too, which isn't kept where members stop early
     better: Literal["higher", "lower"] | None = None
+    share: bool = False  # lies between 0 and 1
     values: int = 1  # numbers a layer
 
 
@@ -39,10 +40,10 @@ PROBES: dict[str, ProbeFacts] = {
     "between_sample_spread": ProbeFacts(
         "between-sample standard deviation of activations", log=True, better="higher"
     ),
-    "saturated_fraction": ProbeFacts("share of saturated activations", better="lower"),
-    "dead_fraction": ProbeFacts("share of dead units", better="lower"),
+    "saturated_fraction": ProbeFacts("share of saturated activations", better="lower", share=True),
+    "dead_fraction": ProbeFacts("share of dead units", better="lower", share=True),
     "gradient_norm": ProbeFacts("norm of the weights' gradient", log=True, better="higher"),
-    "sparsity": ProbeFacts("share of weights below 0.001", better="higher"),
+    "sparsity": ProbeFacts("share of weights below 0.001", better="higher", share=True),
     "update_ratio": ProbeFacts("update-to-weight ratio", log=True, state=True),
     "effective_rate": ProbeFacts("median effective learning rate", log=True, moves=True, state=True),
     "activation_histogram": ProbeFacts("activations", values=HISTOGRAM_BINS),

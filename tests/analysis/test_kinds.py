@@ -8,6 +8,7 @@ from typing import get_args
 import numpy as np
 import pytest
 
+from harness.analysis import outcomes
 from harness.analysis.estimates import paired_t
 from harness.analysis.judge import judge_study
 from harness.analysis.kinds import KINDS
@@ -17,6 +18,7 @@ from harness.analysis.verdict_rule import effect_rule
 from harness.errors import BadInput, UnknownName
 from harness.words.hypothesis import Hypothesis
 from harness.words.outcome import Outcome
+from harness.words.record import Status
 from harness.words.verdict import Answer
 from tests.analysis.swept import normal, swept
 
@@ -267,6 +269,21 @@ def test_a_mechanism_of_several_arms_must_hold_in_all():
     found = judged(swept({"model.name": ["a", "b"]}, normal({"a": 0.9, "b": 0.6}), hypothesis))
     assert (found.answer, found.estimate.extra["arm"]) == (REFUTED, "b")
     assert len(found.levels) == 2
+
+
+@pytest.mark.parametrize(("bound", "least"), [({"above": 0.4}, 0.0), ({"below": 0.6}, 1.0)])
+def test_a_share_that_a_diverged_run_did_not_leave_speaks_against_the_claim(bound, least, monkeypatch):
+    """Two of twenty runs diverged and left no share of dead units; the others left one half."""
+
+    def probed(asked):
+        lost = asked.record.status is Status.DIVERGED
+        return outcomes.Value(math.nan if lost else 0.5, diverged=lost)
+
+    monkeypatch.setitem(outcomes.FUNCTIONS, "probe", probed)
+    hypothesis = {"kind": "mechanism", "arm": {"model.name": "a"}, "outcome": {"probe": "dead_fraction"}}
+    runs = {"a": np.r_[np.full(18, 0.5), np.nan, np.nan], "b": np.full(20, 0.5)}
+    found = judged(swept({"model.name": ["a", "b"]}, lambda arm: runs[arm], {**hypothesis, **bound}))
+    assert found.estimate.shown_value == pytest.approx(100 * (0.9 * 0.5 + 0.1 * least))
 
 
 def diverging(*chances, n=20):

@@ -24,10 +24,16 @@ from harness.words.verdict import Estimate
 
 
 def weigh(asked: Question) -> Question:
-    """The estimate is how far the outcome lies on the claim's side; shown is the outcome itself."""
+    """The estimate is how far the outcome lies on the claim's side; shown is the outcome itself.
+
+    A share that a diverged run didn't leave, as of dead units, counts as the one that speaks most
+    against the claim: 0 where it says above, 1 where it says below.
+    """
     bound, sign = _bound(asked)
     if is_share(asked.outcome):
-        return replace(asked, scale=Scale("points", "%", offset=bound, sign=sign))
+        values = asked.table["value"].mask(asked.table["diverged"] & asked.table["value"].isna(), sign < 0)
+        table = asked.table.assign(value=values.astype(float))
+        return replace(asked, table=table, scale=Scale("points", "%", offset=bound, sign=sign))
     return replace(asked, scale=Scale("plain", "", offset=bound, sign=sign))
 
 
