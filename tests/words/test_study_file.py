@@ -74,7 +74,8 @@ def test_lines_are_kept(load):
 FORMS = {
     "misspelt key": (
         "judge:\n  replicats: 20",
-        "study.yaml:3: judge.replicats: unknown key; did you mean 'replicates'? Allowed: members, replicates.",
+        "study.yaml:3: judge.replicats: unknown key; did you mean 'replicates'? Allowed: members, "
+        "replicates.",
     ),
     "misspelt section": (
         "jugde: {replicates: 20}",
