@@ -20,10 +20,13 @@ def is_out_of_memory(error: Exception) -> bool:
     return isinstance(error, OUT_OF_MEMORY) or "can't allocate memory" in str(error)
 
 
-def peak_bytes(device: str) -> int:
-    """The most this process has held at once on the device."""
+def held_bytes(device: str) -> int:
+    """What this process holds now on the device; where the system doesn't say, the most it ever held."""
     if device.startswith("cuda"):
-        return torch.cuda.max_memory_allocated(device)
+        return torch.cuda.memory_reserved(device)
+    pages = _text("/proc/self/statm").split()
+    if len(pages) > 1:
+        return int(pages[1]) * os.sysconf("SC_PAGE_SIZE")
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * UNIT
 
 

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from harness.catalogue.data.base import Splits
-from harness.running.memory import free_bytes, is_out_of_memory, peak_bytes
+from harness.running.memory import free_bytes, held_bytes, is_out_of_memory
 from harness.running.timing.machine import processor
 from harness.training.members import batch_size_of, stacked_orders
 from harness.training.run import Run, start
@@ -79,13 +79,15 @@ class Pacer(Word):
         `splits` are the data of its trials, or of one of them, which then stands for all.
         """
         known = timed = self.known(stack.key)
-        while (size := self._next(timed, len(stack.trials))) is not None:
+        before, taken = held_bytes(self.device), 0
+        while (size := self._next(timed, len(stack.trials), taken)) is not None:
             try:
                 timed = timed.also(size, *_time(stack, splits, size, self.device))
             except Exception as error:
                 if not timed.step_s or not is_out_of_memory(error):
                     raise
                 break
+            taken = max(0, held_bytes(self.device) - before)
         if timed != known:
             _write(self._file(stack.key), timed)
         return timed
@@ -97,19 +99,19 @@ class Pacer(Word):
     def _file(self, key: str) -> Path:
         return self.folder / f"{content_hash([key, processor(), self.device, torch.__version__])}.json"
 
-    def _next(self, timed: Pace, most: int) -> int | None:
-        """The next size to time, or None where larger ones promise nothing or don't fit."""
+    def _next(self, timed: Pace, most: int, taken: int) -> int | None:
+        """The next size to time, or None where larger ones promise nothing or don't fit.
+
+        `taken` bytes are what the largest so far took: the next is expected to take so much more.
+        """
         if not timed.step_s:
             return 1
         largest = max(timed.step_s)
         following = next((size for size in SIZES if size > largest), most + 1)
         if following > most or timed.step_s[largest] > WORSE * min(timed.step_s.values()):
             return None
-        return following if self._fits(following / largest) else None
-
-    def _fits(self, growth: float) -> bool:
-        """Whether this process could grow so much: its peak is taken to grow as its stack does."""
-        return growth * peak_bytes(self.device) <= MEMORY_SHARE * free_bytes(self.device)
+        fits = taken * following / largest <= MEMORY_SHARE * free_bytes(self.device)
+        return following if fits else None
 
 
 def _read(file: Path) -> Pace:
