@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import threading
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
@@ -15,12 +17,10 @@ from harness.cli import show
 from harness.cli.asked import Asked
 from harness.cli.folders import check_writable
 from harness.cli.progress import Watcher
-from harness.cli.reports import rebuild
 from harness.errors import BadInput, RunFailed
 from harness.planning.design import make_design
 from harness.records.mirror_process import MirrorProcess
 from harness.records.store import Store
-from harness.reporting.build import ReportPaths
 from harness.running.batch import Bench
 from harness.running.executors import WorkerProcesses
 from harness.running.job import CACHE
@@ -29,6 +29,9 @@ from harness.running.search import run_search
 from harness.words.config import RunConfig
 from harness.words.design import Design
 from harness.words.verdict import StudyVerdict
+
+if TYPE_CHECKING:
+    from harness.reporting.build import ReportPaths
 
 MIRROR_WAIT_S = 120.0
 
@@ -79,6 +82,8 @@ def run_to_report(asked: Asked, settings: Settings) -> Outcome:
         mirror = _start_mirror(settings, stored)
         try:
             _run_to_records(design, settings, store, device)
+            from harness.cli.reports import rebuild
+
             verdict, paths = rebuild(stored, settings.results, settings.reports)
         finally:
             if mirror is not None:
@@ -126,6 +131,8 @@ def _run(design: Design, settings: Settings, store: Store, device: str) -> None:
     # Worker processes even where there is one: Ctrl-C is heard at once, every stack is kept as it
     # ends, and each trains with the one thread that makes results the same anywhere.
     executor = WorkerProcesses(settings.workers or (1 if device == "cuda" else cores()))
+    # What the report needs takes seconds to import: meanwhile, and not before or after.
+    threading.Thread(target=importlib.import_module, args=("harness.cli.reports",), daemon=True).start()
     try:
         with Watcher() as watcher:
             bench = Bench(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from harness.catalogue.resolve import data_facts, n_parameters
 from harness.running.pace import Pace, Pacer
@@ -77,8 +78,16 @@ def cost_of(stacks: Sequence[Stack], pacer: Pacer) -> Cost:
 def _seconds(stack: Stack, pace: Pace) -> float:
     trials = len(stack.trials)
     size = math.ceil(trials / pace.parts(trials, trials))
-    steps, evaluations = _steps(stack)
-    return trials * (steps * pace.step(size) + evaluations * pace.evaluation(size))
+    return trials * seconds_of_a_trial(stack.config, pace, size)
+
+
+def seconds_of_a_trial(config: dict[str, Any], pace: Pace, size: int) -> float:
+    """Seconds a trial takes in a stack of that size, evaluations on twice n_val examples included."""
+    run = RunConfig.model_validate(config)
+    facts = data_facts(run)
+    steps, evaluations = plan_steps(config, facts.n_train)
+    batch = facts.n_train if run.train.batch_size == "full" else run.train.batch_size
+    return steps * pace.step(size) + len(evaluations) * pace.evaluation(size, 2 * facts.n_val, batch)
 
 
 def _work(stack: Stack) -> float:
@@ -86,11 +95,4 @@ def _work(stack: Stack) -> float:
     config = RunConfig.model_validate(stack.config)
     facts = data_facts(config)
     batch = facts.n_train if config.train.batch_size == "full" else config.train.batch_size
-    return float(_steps(stack)[0] * batch * n_parameters(config, facts))
-
-
-def _steps(stack: Stack) -> tuple[int, int]:
-    """Optimizer steps and evaluations of one trial."""
-    facts = data_facts(RunConfig.model_validate(stack.config))
-    total, evaluations = plan_steps(stack.config, facts.n_train)
-    return total, len(evaluations)
+    return float(plan_steps(stack.config, facts.n_train)[0] * batch * n_parameters(config, facts))

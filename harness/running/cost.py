@@ -10,6 +10,7 @@ from harness.planning.points import grid, is_grid
 from harness.planning.power import Detectable, detectable
 from harness.planning.trials import judge_trials, tune_trials
 from harness.records.store import Store
+from harness.running.balance import seconds_of_a_trial
 from harness.running.batch import shared_out
 from harness.running.job import CACHE, LARGEST, pacer_of, splits_of
 from harness.running.pace import Pacer
@@ -43,7 +44,7 @@ class StackPlan(Word):
     steps: int
     ms: float
     alone_ms: float  # of a trial trained alone
-    evaluation_s: float  # of the whole stack, all evaluations of a run
+    trial_s: float  # seconds of a trial, evaluations included
 
 
 class Plan(Word):
@@ -74,7 +75,7 @@ def make_plan(design: Design, results: Path, workers: int, device: str = "cpu") 
     pacer = pacer_of(cache, device)
     stacks = [stack for phase in phases for stack in shared_out(phase, workers, LARGEST, pacer)]
     measured = [_stack_plan(group, cache, pacer) for group in _alike(stacks)]
-    seconds = sum(s.count * (s.size * s.ms * s.steps / 1e3 + s.evaluation_s) for s in measured)
+    seconds = sum(s.count * s.size * s.trial_s for s in measured)
     left = seconds * (1 - kept / len(trials))
     return Plan(
         arms=[_arm_plan(design, arm) for arm in design.arms],
@@ -131,12 +132,11 @@ def _stack_plan(group: Sequence[Stack], cache: Path, pacer: Pacer) -> StackPlan:
     pace, trials = pacer.pace(stack, splits), len(stack.trials)
     parts = pace.parts(trials, LARGEST)
     size = math.ceil(trials / parts)
-    total, evaluations = plan_steps(stack.config, len(splits[0].y_train))
     return StackPlan(
         count=len(group) * parts,
         size=size,
-        steps=total,
+        steps=plan_steps(stack.config, len(splits[0].y_train))[0],
         ms=1e3 * pace.step(size),
         alone_ms=1e3 * pace.step(1),
-        evaluation_s=pace.evaluation(size) * size * len(evaluations),
+        trial_s=seconds_of_a_trial(stack.config, pace, size),
     )

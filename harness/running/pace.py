@@ -18,40 +18,40 @@ import numpy as np
 import torch
 
 from harness.catalogue.data.base import Splits
+from harness.catalogue.resolve import data_facts
 from harness.running.memory import free_bytes, held_bytes, is_out_of_memory
 from harness.running.timing.machine import processor
 from harness.training.members import batch_size_of, stacked_orders
-from harness.training.run import Run, start
+from harness.training.run import Run, plan_steps, start
 from harness.training.stack import Stack
-from harness.training.train import measure, one_thread, train_step
+from harness.training.train import one_thread, train_step
 from harness.words.base import Word, content_hash
+from harness.words.config import RunConfig
 
 SIZES = (1, 4, 16, 64, 256, 1024, 4096)
 WARM_UP, TIMED = 1, 4  # steps; the first records the program
 WORSE = 1.3  # times the best so far: no larger stack is tried
+SPENT = 0.03  # of a stack's own time
 GAIN = 0.03  # share of time that makes smaller stacks worth it
 MEMORY_SHARE = 0.5  # of what is free to one worker
 
 
 class Pace(Word):
-    """Seconds a step and an evaluation take, for each trial, by the size of its stack."""
+    """Seconds a step takes, for each trial, by the size of its stack."""
 
     step_s: dict[int, float]
-    evaluation_s: dict[int, float]
 
     def step(self, size: int) -> float:
         """Seconds a step of one trial in a stack of `size`."""
         return _between(self.step_s, size)
 
-    def evaluation(self, size: int) -> float:
-        """Seconds an evaluation of one trial in a stack of `size`."""
-        return _between(self.evaluation_s, size)
+    def evaluation(self, size: int, examples: int, batch_size: int) -> float:
+        """Seconds an evaluation of one trial takes: forward alone, a third of what a step does an example."""
+        return self.step(size) * examples / batch_size / 3
 
-    def also(self, size: int, step_s: float, evaluation_s: float) -> Pace:
+    def also(self, size: int, step_s: float) -> Pace:
         """This pace and that of one more size."""
-        return Pace(
-            step_s={**self.step_s, size: step_s}, evaluation_s={**self.evaluation_s, size: evaluation_s}
-        )
+        return Pace(step_s={**self.step_s, size: step_s})
 
     def parts(self, trials: int, largest: int) -> int:
         """Into how many stacks of at most `largest` to cut so many trials for the least time."""
@@ -76,13 +76,19 @@ class Pacer(Word):
     def pace(self, stack: Stack, splits: Sequence[Splits]) -> Pace:
         """The pace of a stack's program up to its size; timed where that isn't known yet.
 
-        `splits` are the data of its trials, or of one of them, which then stands for all.
+        `splits` are the data of its trials, or of one of them, which then stands for all. Timing ends
+        where it has taken SPENT of what the stack itself will take.
         """
         known = timed = self.known(stack.key)
-        before, taken = held_bytes(self.device), 0
+        before, taken, started = held_bytes(self.device), 0, time.perf_counter()
+        n_train = data_facts(RunConfig.model_validate(stack.config)).n_train
+        trial_steps = len(stack.trials) * plan_steps(stack.config, n_train)[0]
         while (size := self._next(timed, len(stack.trials), taken)) is not None:
+            spent = time.perf_counter() - started
+            if timed.step_s and spent > SPENT * trial_steps * min(timed.step_s.values()):
+                break
             try:
-                timed = timed.also(size, *_time(stack, splits, size, self.device))
+                timed = timed.also(size, _time(stack, splits, size, self.device))
             except Exception as error:
                 if not timed.step_s or not is_out_of_memory(error):
                     raise
@@ -119,7 +125,7 @@ def _read(file: Path) -> Pace:
     try:
         return Pace.model_validate_json(file.read_bytes())
     except (OSError, ValueError):
-        return Pace(step_s={}, evaluation_s={})
+        return Pace(step_s={})
 
 
 def _write(file: Path, pace: Pace) -> None:
@@ -130,8 +136,8 @@ def _write(file: Path, pace: Pace) -> None:
     own.replace(file)
 
 
-def _time(stack: Stack, splits: Sequence[Splits], size: int, device: str) -> tuple[float, float]:
-    """Seconds a step and seconds an evaluation take, for each of the first `size` trials."""
+def _time(stack: Stack, splits: Sequence[Splits], size: int, device: str) -> float:
+    """Seconds a step takes, for each of the first `size` trials."""
     trials = stack.trials[:size]
     data = list(splits[:size]) if len(splits) >= size else [splits[0]] * size
     with one_thread(), torch.no_grad():
@@ -139,8 +145,7 @@ def _time(stack: Stack, splits: Sequence[Splits], size: int, device: str) -> tup
         n_train = len(run.data.splits["train"])
         orders = stacked_orders(trials, n_train, batch_size_of(stack.config, n_train), run.params.device)
         steps = [_timed(run, partial(train_step, run, i, next(orders))) for i in range(WARM_UP + TIMED)]
-        evaluations = [_timed(run, partial(measure, run, 0)) for _ in range(WARM_UP + 1)]
-    return min(steps[WARM_UP:]) / size, min(evaluations[WARM_UP:]) / size
+    return min(steps[WARM_UP:]) / size
 
 
 def _timed(run: Run, work: Callable[[], object]) -> float:

@@ -9,6 +9,7 @@ from typing import Any
 from harness.planning.power import POWER, smallest_effect
 from harness.planning.space import assign, parameters
 from harness.records.store import Store
+from harness.running.balance import seconds_of_a_trial
 from harness.running.cost import REPORT_S, START_S, ArmPlan, Plan, StackPlan
 from harness.running.job import CACHE, pacer_of, splits_of
 from harness.running.pace import Pacer
@@ -33,7 +34,7 @@ def make_search_plan(design: Design, results: Path, workers: int, device: str = 
     pacer = pacer_of(cache, device)
     total = n_search_trials(design)
     timed = [_timed(trial, cache, pacer, total / SAMPLES) for trial in _sampled(design)]
-    seconds = sum(s.count * (s.ms * s.steps / 1e3 + s.evaluation_s) for s in timed)
+    seconds = sum(s.count * s.trial_s for s in timed)
     kept = min(len(Store(results, design.folder, read_only=True).finished()), total)
     n = design.study.judge.replicates
     return Plan(
@@ -75,14 +76,13 @@ def _timed(trial: Trial, cache: Path, pacer: Pacer, count: float) -> StackPlan:
     splits = splits_of(trial, cache)
     stack = stacks_of([trial], 1)[0]
     pace = pacer.pace(stack, [splits])
-    steps, evaluations = plan_steps(stack.config, len(splits.y_train))
     return StackPlan(
         count=round(count),
         size=1,
-        steps=steps,
+        steps=plan_steps(stack.config, len(splits.y_train))[0],
         ms=1e3 * pace.step(1),
         alone_ms=1e3 * pace.step(1),
-        evaluation_s=pace.evaluation(1) * len(evaluations),
+        trial_s=seconds_of_a_trial(stack.config, pace, 1),
     )
 
 

@@ -69,6 +69,7 @@ def test_untimed_programs_cost_by_steps_examples_and_parameters(stacks, tmp_path
 def test_timed_programs_cost_seconds(stacks, tmp_path):
     pacer = Pacer(folder=tmp_path)
     for s, step in zip(stacks, (1.0, 2.0), strict=True):
-        _write(pacer._file(s.key), Pace(step_s={1: 9.0, 4: step}, evaluation_s={1: 0.5, 4: 0.5}))
+        _write(pacer._file(s.key), Pace(step_s={1: 9.0, 4: step}))
     cost = cost_of(stacks, pacer)
-    assert [cost(s) for s in stacks] == pytest.approx([4 * (200 * 1 + 9 * 0.5), 4 * (200 * 2 + 9 * 0.5)])
+    evaluation = 2 * 90 / 30 / 3  # steps: two heads of 90 examples in batches of 30, forward alone
+    assert [cost(s) for s in stacks] == pytest.approx([4 * (200 + 9 * evaluation) * step for step in (1, 2)])

@@ -19,7 +19,7 @@ from tests.training.examples import trial_of
 def pace(**times):
     """A pace by microseconds a step: s4=20 is a trial in a stack of 4."""
     steps = {int(name[1:]): 1e-6 * us for name, us in times.items()}
-    return Pace(step_s=steps, evaluation_s=steps)
+    return Pace(step_s=steps)
 
 
 GAINS = pace(s1=500, s4=200, s16=150, s64=140)  # a small network
@@ -57,7 +57,8 @@ def test_never_slower_than_alone():
 
 def test_times_between_sizes():
     assert GAINS.step(8) == pytest.approx((200e-6 * 150e-6) ** 0.5)
-    assert GAINS.evaluation(1000) == pytest.approx(140e-6)
+    assert GAINS.step(1000) == pytest.approx(140e-6)
+    assert GAINS.evaluation(64, 300, 100) == pytest.approx(140e-6)
 
 
 @pytest.fixture
@@ -74,7 +75,7 @@ def clock(monkeypatch):
     def _clock(times):
         def _time(stack, splits, size, device):
             asked.append(size)
-            return times[size], times[size]
+            return times[size]
 
         monkeypatch.setattr(pace_module, "_time", _time)
         return asked
@@ -121,7 +122,7 @@ def test_a_size_that_runs_out_of_memory_is_not_used(work, monkeypatch):
     def _time(stack, splits, size, device):
         if size > 1:
             raise torch.OutOfMemoryError("none left")
-        return 1.0, 1.0
+        return 1.0
 
     monkeypatch.setattr(pace_module, "_time", _time)
     assert pacer_of(work.cache_dir, "cpu").pace(work.stack, []).step_s == {1: 1.0}
@@ -135,7 +136,24 @@ def test_damaged_memory_is_measured_anew(work, clock):
     assert pacer_of(work.cache_dir, "cpu").pace(work.stack, []) == found
 
 
-def test_real_times(work):
+def test_timing_costs_a_small_share_of_the_work(work, monkeypatch):
+    """A second for each size, of a stack that takes nine trials x 40 steps x 1 ms: one is enough."""
+    now, asked = [0.0], []
+
+    def _time(stack, splits, size, device):
+        asked.append(size)
+        now[0] += 1.0
+        return 1e-3
+
+    monkeypatch.setattr(pace_module, "_time", _time)
+    monkeypatch.setattr(pace_module.time, "perf_counter", lambda: now[0])
+    assert part_size(work, []) == 9  # what wasn't timed is taken to be no slower
+    assert asked == [1]
+
+
+def test_real_times(tmp_path):
+    trials = tuple(trial_of(r, train__steps=50_000) for r in range(9))
+    work = Job(Stack(stack_key(trials[0].config), trials), tmp_path)
     splits = [splits_of(t, work.cache_dir) for t in work.stack.trials]
     found = pacer_of(work.cache_dir, "cpu").pace(work.stack, splits)
     assert list(found.step_s) == [1, 4]
