@@ -111,7 +111,10 @@ def _one_line(text: str) -> str:
 
 
 def test_every_section_is_there_and_says_something(document: Document) -> None:
-    assert [s.id for s in document.sections] == list(SECTIONS)
+    """In the table's order, but for those that have nothing to say of this study."""
+    ids = [s.id for s in document.sections]
+    assert ids == [id for id in SECTIONS if id in ids]
+    assert SECTIONS.keys() - set(ids) == {"mechanism", "ensembles"}
     assert all(s.blocks for s in document.sections)
     names = {f.name for f in blocks_of(document, Figure)}
     assert {"effects-forest", "learning-accuracy", "tuning-0", "tuning-budget", "time-to-target-0"} <= names
@@ -229,7 +232,7 @@ def test_missing_curves(evidence: Evidence, verdict: StudyVerdict) -> None:
         records={},
     )
     document = build_document(bare, verdict)
-    assert [s.id for s in document.sections] == list(SECTIONS)
+    assert SECTIONS.keys() - {s.id for s in document.sections} == {"mechanism", "ensembles"}
     assert {f.name for f in blocks_of(document, Figure)} == {"effects-forest", "sensitivity-0"}
     to_html(document)
     to_pdf(document)

@@ -58,10 +58,11 @@ SEARCH_SECTIONS: dict[str, tuple[str, Callable[[Context], tuple[Block, ...]]]] =
 
 
 def build_document(evidence: Evidence, verdict: StudyVerdict) -> Document:
-    """The whole report, ready for either renderer."""
+    """The whole report, ready for either renderer; a section that has nothing to say is left out."""
     context = Context(evidence, verdict)
     chosen = SECTIONS if evidence.search is None else SEARCH_SECTIONS
-    sections = tuple(Section(id, title, write(context)) for id, (title, write) in chosen.items())
+    written = ((id, title, write(context)) for id, (title, write) in chosen.items())
+    sections = tuple(Section(id, title, blocks) for id, title, blocks in written if blocks)
     return Document(verdict.title or verdict.study, _subtitle(evidence), verdict.headline, sections)
 
 

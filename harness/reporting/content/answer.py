@@ -97,7 +97,7 @@ def others_section(context: Context) -> tuple[Block, ...]:
     """The secondary hypotheses in one compact table, and the gates they fail."""
     others = context.secondary
     if not others:
-        return (Paragraph("The study has one hypothesis, the primary one."),)
+        return ()
     columns = ("Hypothesis", "Answer", "Effect (95 % interval)", "δ", "p, Holm", "Why")
     numeric = {"δ", "p, Holm"}
     rows = tuple(

@@ -24,9 +24,7 @@ def ensembles_section(context: Context) -> tuple[Block, ...]:
     """For every arm that ensembles are made of, test metrics by the number of nets."""
     design = context.evidence.design
     arms = [a.label for a in design.arms if design.ensembled(a.label)]
-    return tuple(block for i, arm in enumerate(arms) for block in _arm(context, i, arm)) or (
-        Paragraph("No hypothesis of this study is about ensembles."),
-    )
+    return tuple(block for i, arm in enumerate(arms) for block in _arm(context, i, arm))
 
 
 def _arm(context: Context, index: int, arm: str) -> Iterator[Block]:

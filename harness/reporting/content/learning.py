@@ -80,7 +80,7 @@ def speed_section(context: Context) -> tuple[Block, ...]:
     """Time to the target, for studies that ask which arm is faster."""
     asked = [h for h in context.verdict.hypotheses if isinstance(context.hypothesis(h), Faster)]
     if not asked:
-        return (Paragraph("No hypothesis of this study is about speed."),)
+        return ()
     metrics = {str(getattr(context.hypothesis(h), "outcome", "")): h for h in asked}
     survivals = [block for h in metrics.values() for block in _survival(context, h)]
     sensitivities = [block for h in asked for block in _sensitivity(context, h)]

@@ -10,7 +10,7 @@ import pandas as pd
 from harness.analysis.evidence import Evidence
 from harness.analysis.outcome_table import finished
 from harness.reporting.content.context import Context, draw
-from harness.reporting.document import Block, Paragraph
+from harness.reporting.document import Block
 from harness.reporting.figures.learning import Measure
 from harness.reporting.frames import BAND
 from harness.words.probes import HISTOGRAM_BINS, HISTOGRAM_RANGE, PROBES
@@ -23,10 +23,9 @@ MOMENTS = {"start": "before the first step", "end": "at the end of training"}
 
 def mechanism_section(context: Context) -> tuple[Block, ...]:
     """Each probe by layer, at its start and its end; on the way where it was measured there."""
-    blocks = [
+    return tuple(
         block for name, moment in _measured(context.evidence) for block in _figure(context, name, moment)
-    ]
-    return tuple(blocks) or (Paragraph("Nothing was measured of the hidden layers."),)
+    )
 
 
 def probe_frame(evidence: Evidence, name: str) -> pd.DataFrame:
