@@ -41,7 +41,7 @@ NEVER_SLOWER = _pairs(
 
 COMPARISONS: tuple[tuple[str, Comparison], ...] = (
     (
-        "studies/optimizers.yaml, 266 trials of MNIST-1D 40-100-100-10, everything included",
+        "studies/optimizers.yaml on MNIST-1D 40-100-100-10, everything included",
         Comparison(
             "optimizers",
             Path("studies/optimizers.yaml"),

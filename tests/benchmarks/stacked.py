@@ -32,7 +32,8 @@ def run(task: Task) -> Done:
             run_batch(bench, phase, [item.trial for item in task.listed if item.trial.phase == phase])
         loop_s = elapsed()
     executor.close()
-    return Done([timed(item, bench.records[item.trial.id]) for item in task.listed], loop_s)
+    records = bench.store.load()
+    return Done([timed(item, records[item.trial.id]) for item in task.listed], loop_s)
 
 
 def warm_up(first: Trial, cache_dir: Path, executor: Executor, device: str = "cpu") -> None:

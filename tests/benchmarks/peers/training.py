@@ -56,6 +56,22 @@ class TensorBatches:
 BATCHES: dict[str, MakeBatches] = {"loader": loader_batches, "tensors": TensorBatches}
 
 Parameters = Iterable[nn.Parameter]
+
+
+class Lion(torch.optim.Optimizer):
+    """Lion, which torch lacks, as its users copy it from the paper's algorithm 2 (Chen et al. 2023)."""
+
+    @torch.no_grad()
+    def step(self) -> None:  # type: ignore[override]
+        """One step, parameter by parameter."""
+        for group in self.param_groups:
+            for p in group["params"]:
+                mean = self.state[p].setdefault("mean", torch.zeros_like(p))
+                sign = (mean * group["beta1"] + p.grad * (1 - group["beta1"])).sign()
+                p.mul_(1 - group["lr"] * group["weight_decay"]).add_(sign, alpha=-group["lr"])
+                mean.mul_(group["beta2"]).add_(p.grad, alpha=1 - group["beta2"])
+
+
 OPTIMIZERS: dict[str, Callable[[Parameters, Mapping[str, float]], torch.optim.Optimizer]] = {
     "sgd": lambda p, o: torch.optim.SGD(p, lr=o["lr"], weight_decay=o["weight_decay"]),
     "momentum": lambda p, o: torch.optim.SGD(
@@ -74,6 +90,13 @@ OPTIMIZERS: dict[str, Callable[[Parameters, Mapping[str, float]], torch.optim.Op
     "adamw": lambda p, o: torch.optim.AdamW(
         p, lr=o["lr"], weight_decay=o["weight_decay"], betas=(o["beta1"], o["beta2"]), eps=o["eps"]
     ),
+    "nadam": lambda p, o: torch.optim.NAdam(
+        p, lr=o["lr"], weight_decay=o["weight_decay"], betas=(o["beta1"], o["beta2"]), eps=o["eps"]
+    ),
+    "radam": lambda p, o: torch.optim.RAdam(
+        p, lr=o["lr"], weight_decay=o["weight_decay"], betas=(o["beta1"], o["beta2"]), eps=o["eps"]
+    ),
+    "lion": lambda p, o: Lion(p, {k: o[k] for k in ("lr", "beta1", "beta2", "weight_decay")}),
 }
 
 
