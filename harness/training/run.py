@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache, lru_cache
 from typing import Any
 
 import torch
@@ -23,11 +25,14 @@ from harness.training.program import Buffers, Program, make_program
 from harness.training.stack import Stack
 from harness.training.start import build_module, initial_state, noise_key
 from harness.training.update import Update, update_of
+from harness.words.base import canonical
 from harness.words.config import RunConfig, TrainSection
 
 Probed = dict[str, dict[int, list[float]]]  # probe -> step -> values, as in a record
 
 PROBE = 4  # examples an own network is tried on
+
+Shapes = tuple[tuple[int, ...], int | None, int]  # of an example, and how many classes and targets
 
 
 @dataclass
@@ -98,17 +103,13 @@ def start(stack: Stack, splits: Sequence[Splits], device: torch.device) -> Run:
     config = stack.config
     run_config = RunConfig.model_validate(config)
     data = stack_data(splits, dtype_of(config), device)
-    module = build_module(config, *splits[0].shapes).to(device)
-    loss = smoothed(LOSSES[config["train"]["loss"]], config["train"]["label_smoothing"])
+    program = program_of(config, splits[0].shapes, data)
     optimizer = OPTIMIZERS[config["optimizer"]["name"]]
-    # The catalogue's networks are known to stack; an own network is tried on a batch.
-    example = data.example(PROBE) if "class" in config["model"] else None
     schedule, options = SCHEDULES[run_config.schedule.name], options_of(run_config, "schedule")
     total, _ = plan_steps(config, len(data.splits["train"]))
-    weights = _initial_weights(stack, splits[0], module, device)
+    weights = _initial_weights(stack, splits[0], program.module, device)
     metrics = measured(config["train"]["loss"], data.n_classes, at_end=False)
     yes = torch.ones(len(stack.trials), dtype=torch.bool, device=device)
-    program = make_program(module, loss, example, mixed=run_config.train.dtype == "bfloat16")
     return Run(
         stack=stack,
         program=program,
@@ -117,7 +118,7 @@ def start(stack: Stack, splits: Sequence[Splits], device: torch.device) -> Run:
         keys=torch.tensor([noise_key(t) for t in stack.trials], device=device),
         strength=strengths(stack.trials, device),
         params=weights.params,
-        update=update_of(optimizer),
+        update=_update_of(config["optimizer"]["name"]),
         state=optimizer.init(weights.params),
         buffers=weights.buffers,
         metrics=metrics,
@@ -133,6 +134,42 @@ def start(stack: Stack, splits: Sequence[Splits], device: torch.device) -> Run:
         training=yes,
         probed=[{} for _ in stack.trials],
     )
+
+
+def program_of(config: dict[str, Any], shapes: Shapes, data: StackData) -> Program:
+    """The program of a config on data of these shapes.
+
+    Arms that differ in anything but network and loss share one, so that a worker records each step once.
+    The catalogue's networks are known to stack; an own network is tried on a batch, each time anew.
+    """
+    device = data.member.device
+    if "class" in config["model"]:
+        return _program(config, shapes, device, data.example(PROBE))
+    train = {name: config["train"][name] for name in ("loss", "label_smoothing", "dtype")}
+    decisive = {
+        "data": {"name": config["data"]["name"]},
+        "model": config["model"],
+        "train": {**train, "steps": 1},
+    }
+    return _shared_program(canonical(decisive), shapes, device)
+
+
+@lru_cache(maxsize=8)
+def _shared_program(config: str, shapes: Shapes, device: torch.device) -> Program:
+    return _program(json.loads(config), shapes, device, None)
+
+
+def _program(
+    config: dict[str, Any], shapes: Shapes, device: torch.device, example: tuple[Tensor, Tensor] | None
+) -> Program:
+    module = build_module(config, *shapes).to(device)
+    loss = smoothed(LOSSES[config["train"]["loss"]], config["train"]["label_smoothing"])
+    return make_program(module, loss, example, mixed=config["train"]["dtype"] == "bfloat16")
+
+
+@cache
+def _update_of(optimizer: str) -> Update:
+    return update_of(OPTIMIZERS[optimizer])
 
 
 def _listener(config: RunConfig, data: StackData) -> Callable[[Heard, Tensor], Heard] | None:

@@ -1,11 +1,13 @@
 """Which trials train together, and how they are cut into stacks."""
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.training.run import start
 from harness.training.stack import stack_key, stacks_of
-from tests.training.examples import config_of, trial_of
+from tests.training.examples import config_of, splits_for, stack_of, trial_of
 
 BASE = {"optimizer__name": "momentum", "model__dropout": 0.1}
 VARYING = [
@@ -84,3 +86,16 @@ def test_stacks_partition_the_trials(trials, largest):
         assert len(sizes) == -(-sum(sizes) // largest)  # and no more stacks than needed
         own = [t.id for s in stacks if s.key == key for t in s.trials]
         assert own == [t.id for t in trials if stack_key(t.config) == key]  # in order
+
+
+def test_arms_that_share_network_and_loss_share_their_program(cache_dir):
+    """What is recorded of a step serves all optimizers; another width, loss or precision is another program."""
+
+    def program(**paths):
+        trial = trial_of(**paths)
+        return start(stack_of([trial]), [splits_for(trial, cache_dir)], torch.device("cpu")).program
+
+    first = program()
+    assert program(optimizer__name="adam", data__n_train=200) is first
+    for other in ({"model__widths": [12, 9]}, {"train__loss": "mse"}, {"train__dtype": "float64"}):
+        assert program(**other) is not first
