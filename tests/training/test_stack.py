@@ -89,7 +89,7 @@ def test_stacks_partition_the_trials(trials, largest):
 
 
 def test_arms_that_share_network_and_loss_share_their_program(cache_dir):
-    """What is recorded of a step serves all optimizers; another width, loss or precision is another program."""
+    """What is recorded of a step serves all optimizers, and no other width, loss or precision."""
 
     def program(**paths):
         trial = trial_of(**paths)
