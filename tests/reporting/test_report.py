@@ -232,7 +232,8 @@ def test_missing_curves(evidence: Evidence, verdict: StudyVerdict) -> None:
         records={},
     )
     document = build_document(bare, verdict)
-    assert SECTIONS.keys() - {s.id for s in document.sections} == {"mechanism", "ensembles"}
+    absent = {"learning", "tuning", "budget", "mechanism", "ensembles", "replicates"}
+    assert SECTIONS.keys() - {s.id for s in document.sections} == absent
     assert {f.name for f in blocks_of(document, Figure)} == {"effects-forest", "sensitivity-0"}
     to_html(document)
     to_pdf(document)

@@ -150,6 +150,8 @@ def effect_text(found: Estimate | None) -> str:
     if found is None:
         return MISSING
     text = estimate(found.shown_value, found.shown_low, found.shown_high)
+    if found.unit.startswith("%"):
+        return f"{text} {found.unit}"
     return f"{text}, {found.unit}" if found.unit else text
 
 

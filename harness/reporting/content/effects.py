@@ -12,7 +12,7 @@ from scipy import stats
 
 from harness.reporting.content.answer import PAIRED, effect_text
 from harness.reporting.content.context import Context, draw, outcome_words, pages
-from harness.reporting.document import Block, Column, Figure, Paragraph, Table
+from harness.reporting.document import Block, Column, Figure, Table
 from harness.reporting.figures.replicates import Effect
 from harness.reporting.frames import outcome_frame
 from harness.reporting.numbers import estimate, number, p_value
@@ -30,9 +30,7 @@ def effects_section(context: Context) -> tuple[Block, ...]:
     """The forest plot of every hypothesis, and of every comparison inside one."""
     rows = [row for h in context.verdict.hypotheses for row in _forest_rows(context, h)]
     if not rows:
-        return (
-            Paragraph("No hypothesis has an effect that can be set against a smallest effect that matters."),
-        )
+        return ()
     caption = (
         "Each row is an effect with its 95 % interval, divided by the smallest effect that matters (δ), "
         "so that all share one axis: right of 0 favours the claim, and only an effect beyond the dashed "
@@ -59,7 +57,7 @@ def replicates_section(context: Context) -> tuple[Block, ...]:
         figures += [figure] if figure else []
     for place, outcome in enumerate(_outcomes(context)[:STRIPS]):
         figures += _strips(context, outcome, place)
-    return tuple(figures) or (Paragraph("No outcome could be measured for any judged run."),)
+    return tuple(figures)
 
 
 def _forest_rows(context: Context, verdict: HypothesisVerdict) -> list[dict[str, Any]]:

@@ -28,10 +28,10 @@ LOG_RATIO = 20.0  # a positive measure that spans more than this is drawn on a l
 
 def learning_section(context: Context) -> tuple[Block, ...]:
     """For each metric that matters: medians of all arms, then every seed arm by arm."""
-    metrics = _metrics(context)
-    if not metrics:
-        return (Paragraph("No learning curves were recorded."),)
-    return tuple(block for metric in metrics for block in _learning(context, metric))
+    curves = context.evidence.curves
+    if curves.empty or curves["step"].nunique() < 2:  # measured as the networks start
+        return ()
+    return tuple(block for metric in _metrics(context) for block in _learning(context, metric))
 
 
 def tuning_section(context: Context) -> tuple[Block, ...]:
@@ -53,14 +53,14 @@ def tuning_section(context: Context) -> tuple[Block, ...]:
             name = f"tuning-{place}{f'-{page + 1}' if page else ''}"
             said = words if page == 0 else (words[0], "Further arms.")
             blocks.append(draw(name, "nuisance_panels", said, frame[frame["arm"].isin(part)], *args))
-    return tuple(blocks) or (Paragraph("Nothing was tuned."),)
+    return tuple(blocks)
 
 
 def budget_section(context: Context) -> tuple[Block, ...]:
     """Whether more tuning would have helped some arm more than another."""
     frame = budget_frame(context.evidence.choices)
     if frame.empty:
-        return (Paragraph("Nothing was tuned, so there is no budget to compare."),)
+        return ()
     choice = next(iter(context.evidence.choices.values()))
     score = outcome_words(choice.outcome)
     caption = (
