@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from harness.analysis.outcomes import outcome_direction, outcome_value
 from harness.planning.trials import Placed, judge_trials, tune_trials
@@ -14,7 +14,7 @@ from harness.running.freeze import check_design, freeze, judged_under, targets
 from harness.running.job import Job
 from harness.running.reruns import compare
 from harness.training.stack import Stack
-from harness.words.design import Choice, Design
+from harness.words.design import Choice, Design, Frozen
 from harness.words.metrics import split_metric
 from harness.words.outcome import Outcome
 from harness.words.record import Record, Status
@@ -30,27 +30,58 @@ def run_study(design: Design, bench: Bench, amendment: str | None = None) -> Non
     Everything finished before is reused, so a run that was killed goes on where it stopped. Raises
     BadInput where the design changed after judging, RunFailed where trials failed.
     """
-    store = bench.store
-    judged_before = judged_under(store)
-    check_design(design, judged_before, amendment)
-    store.save_design(design)
-    bench.observer.planned(design, n_trials(design))
+    before = begin(design, bench, amendment, n_trials(design))
     tuning = Tuning(design, bench)
     choices = tuning.run()
-    store.save_choices(choices)
-    frozen = freeze(design, (tuning.targets, choices), judged_before, amendment)
-    store.save_frozen(frozen)
+    frozen = fix(design, bench, (tuning.targets, choices), before, amendment)
     judged = [
         placed
         for arm in design.arms
         if choices[arm.label].chosen is not None
         for placed in judge_trials(design, arm, choices[arm.label].params)
     ]
-    store.save_plan([*tuning.planned, *(planned for _, planned in judged)])
     ensembled = {planned.trial for _, planned in judged if design.ensembled(planned.arm)}
-    run_batch(bench, "judging", [trial for trial, _ in judged], predicted=ensembled)
-    check_reruns(bench, judged, frozen.hash)
-    store.compact()  # a part costs a reader 2 ms: merging many costs about what one reading of them does
+    judge(bench, tuning.planned, judged, frozen.hash, ensembled)
+
+
+def begin(design: Design, bench: Bench, amendment: str | None, trials: int) -> Frozen | None:
+    """Put the design down, and say what an earlier judging held to, if any did.
+
+    Raises BadInput where the design changed after judging, and no amendment says why.
+    """
+    before = judged_under(bench.store)
+    check_design(design, before, amendment)
+    bench.store.save_design(design)
+    bench.observer.planned(design, trials)
+    return before
+
+
+def fix(
+    design: Design,
+    bench: Bench,
+    found: tuple[Mapping[str, float], Mapping[str, Choice]],
+    before: Frozen | None,
+    amendment: str | None,
+) -> Frozen:
+    """Put down the targets and choices that judging will hold to. Raises BadInput as `freeze` does."""
+    bench.store.save_choices(found[1])
+    frozen = freeze(design, found, before, amendment)
+    bench.store.save_frozen(frozen)
+    return frozen
+
+
+def judge(
+    bench: Bench,
+    planned: Sequence[Planned],
+    judged: Sequence[Placed],
+    salt: str,
+    predicted: Collection[str] = frozenset(),
+) -> None:
+    """Run what is judged, after what was `planned` for tuning, and a few of it again."""
+    bench.store.save_plan([*planned, *(place for _, place in judged)])
+    run_batch(bench, "judging", [trial for trial, _ in judged], predicted)
+    check_reruns(bench, judged, salt)
+    bench.store.compact()  # a part costs a reader 2 ms: merging many costs what one reading of them does
 
 
 def n_trials(design: Design) -> int:

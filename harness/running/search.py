@@ -14,8 +14,7 @@ from harness.planning.space import default_params
 from harness.planning.trials import Placed
 from harness.planning.tuning import open_journal
 from harness.running.batch import Bench, run_batch
-from harness.running.freeze import check_design, freeze, judged_under
-from harness.running.run import check_reruns
+from harness.running.run import begin, fix, judge
 from harness.words.design import Choice, Design, PointResult
 from harness.words.record import Record, Status
 from harness.words.search import ARM, DEFAULT, Search, SearchTrial
@@ -28,26 +27,16 @@ def run_search(design: Design, bench: Bench, amendment: str | None = None) -> No
     Everything finished before is reused. What is judged is fixed before anything is judged. Raises
     BadInput where the design changed after judging, RunFailed where trials failed.
     """
-    store = bench.store
-    judged_before = judged_under(store)
-    check_design(design, judged_before, amendment)
-    store.save_design(design)
-    bench.observer.planned(design, n_search_trials(design))
+    before = begin(design, bench, amendment, n_search_trials(design))
     searching = Searching(design, bench)
-    found = searching.run()
-    choices = _choices(found)
-    store.save_choices(choices)
-    frozen = freeze(design, ({}, choices), judged_before, amendment)
-    store.save_frozen(frozen)
+    choices = _choices(searching.run())
+    frozen = fix(design, bench, ({}, choices), before, amendment)
     judged = [
         placed(design, ("judge", label, replicate), choice.params)
         for label, choice in choices.items()
         for replicate in range(design.study.judge.replicates)
     ]
-    store.save_plan([*searching.planned, *(planned for _, planned in judged)])
-    run_batch(bench, "judging", [trial for trial, _ in judged])
-    check_reruns(bench, judged, frozen.hash)
-    store.compact()
+    judge(bench, searching.planned, judged, frozen.hash)
 
 
 def n_search_trials(design: Design) -> int:
