@@ -5,10 +5,12 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 from harness.catalogue.resolve import data_facts, n_parameters
 from harness.running.pace import Pace, Pacer
+from harness.training.members import batch_size_of
 from harness.training.run import plan_steps
 from harness.training.stack import Stack
 from harness.words.config import RunConfig
@@ -67,32 +69,35 @@ def _cut(parts: Sequence[Stack], stack: Stack, share: float, cost: Cost) -> list
 
 
 def cost_of(stacks: Sequence[Stack], pacer: Pacer) -> Cost:
-    """What stacks of these programs cost: seconds where all were timed before, else in a unit of its own."""
-    paces = {stack.key: pacer.known(stack.key) for stack in stacks}
+    """What stacks of these programs cost: seconds where all were timed before, else in a unit of its own.
+
+    Each program is looked up once, and each size of its stacks reckoned once.
+    """
+    configs = {stack.key: stack.config for stack in stacks}
+    paces = {key: pacer.known(key) for key in configs}
     if all(pace.step_s for pace in paces.values()):
-        return lambda stack: _seconds(stack, paces[stack.key])
-    a_trial = {stack.key: _work(stack) for stack in stacks}
+        seconds = cache(lambda key, trials: _seconds(configs[key], paces[key], trials))
+        return lambda stack: seconds(stack.key, len(stack.trials))
+    a_trial = {key: _work(config) for key, config in configs.items()}
     return lambda stack: (len(stack.trials) + OVERHEAD) * a_trial[stack.key]
 
 
-def _seconds(stack: Stack, pace: Pace) -> float:
-    trials = len(stack.trials)
+def _seconds(config: dict[str, Any], pace: Pace, trials: int) -> float:
     size = math.ceil(trials / pace.parts(trials, trials))
-    return trials * seconds_of_a_trial(stack.config, pace, size)
+    return trials * seconds_of_a_trial(config, pace, size)
 
 
 def seconds_of_a_trial(config: dict[str, Any], pace: Pace, size: int) -> float:
     """Seconds a trial takes in a stack of that size, evaluations on twice n_val examples included."""
-    run = RunConfig.model_validate(config)
-    facts = data_facts(run)
+    facts = data_facts(RunConfig.model_validate(config))
     steps, evaluations = plan_steps(config, facts.n_train)
-    batch = facts.n_train if run.train.batch_size == "full" else run.train.batch_size
+    batch = batch_size_of(config, facts.n_train)
     return steps * pace.step(size) + len(evaluations) * pace.evaluation(size, 2 * facts.n_val, batch)
 
 
-def _work(stack: Stack) -> float:
+def _work(config: dict[str, Any]) -> float:
     """Of one trial: steps x examples a step x parameters."""
-    config = RunConfig.model_validate(stack.config)
-    facts = data_facts(config)
-    batch = facts.n_train if config.train.batch_size == "full" else config.train.batch_size
-    return float(plan_steps(stack.config, facts.n_train)[0] * batch * n_parameters(config, facts))
+    run = RunConfig.model_validate(config)
+    facts = data_facts(run)
+    steps, _ = plan_steps(config, facts.n_train)
+    return float(steps * batch_size_of(config, facts.n_train) * n_parameters(run, facts))
