@@ -136,9 +136,10 @@ def plan(
     asked = Asked(name, tier, replicates)
     asked.file()  # what is wrong there is said before seconds of imports
     check_writable(results, "results")
-    from harness.cli.running import cores, device_of, load_design
+    from harness.cli.running import device_of, load_design
     from harness.running.cost import make_plan
     from harness.running.search_plan import make_search_plan
+    from harness.running.timing.machine import cores
 
     if budget is not None:
         from harness.cli.budget import within

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from harness.cli import show
 from harness.cli.asked import Asked
-from harness.cli.running import cores, device_of, load_design
+from harness.cli.running import device_of, load_design
 from harness.running.budget import begun_with, fitted
 from harness.running.cost import make_plan
+from harness.running.timing.machine import cores
 
 
 def within(asked: Asked, minutes: float, results: Path, workers: int | None, device: str) -> Asked:

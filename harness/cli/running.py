@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 import threading
 import time
 from pathlib import Path
@@ -26,6 +25,7 @@ from harness.running.executors import WorkerProcesses
 from harness.running.job import CACHE
 from harness.running.run import run_study
 from harness.running.search import run_search
+from harness.running.timing.machine import cores
 from harness.words.config import RunConfig
 from harness.words.design import Design
 from harness.words.verdict import StudyVerdict
@@ -120,11 +120,6 @@ def device_of(wanted: str) -> str:
         else f"unknown device {wanted!r}"
     )
     raise BadInput(f"{what}; allowed: auto, cpu{', cuda' if there else ''}")
-
-
-def cores() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _run(design: Design, settings: Settings, store: Store, device: str) -> None:

@@ -52,19 +52,17 @@ def run_batch(
     wanted = {trial.id: trial for trial in trials if trial.id not in bench.statuses}
     known = bench.store.statuses()
     finished = {key for key in wanted if known.get(key, Status.FAILED) is not Status.FAILED}
-    finished -= _without_predictions(bench.store, finished & set(predicted))
+    finished -= {
+        key
+        for key in finished & set(predicted)
+        if known[key] is Status.DONE and key not in bench.store.predictions  # a diverged one leaves none
+    }
     bench.statuses |= {key: known[key] for key in finished}
     todo = [trial for key, trial in wanted.items() if key not in finished]
     bench.observer.phase(name, len(wanted), len(finished))
     if todo:
         _run(bench, _jobs(bench, todo, predicted))
     _raise_failed(bench, wanted)
-
-
-def _without_predictions(store: Store, trials: set[str]) -> set[str]:
-    """Those of the trials that did not diverge and yet left no predictions."""
-    statuses = store.statuses() if trials else {}
-    return {t for t in trials if statuses[t] is Status.DONE and t not in store.predictions}
 
 
 def _jobs(bench: Bench, todo: list[Trial], predicted: Collection[str]) -> list[Job]:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import torch
 
+from harness.running.timing.machine import cores
+
 UNIT = 1 if sys.platform == "darwin" else 1024  # bytes of getrusage's peak
 OUT_OF_MEMORY = (MemoryError, torch.OutOfMemoryError)
 CONTROL_GROUPS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
@@ -34,8 +36,7 @@ def free_bytes(device: str) -> int:
     """What a worker may take: the GPU's free memory, or a core's share of what the machine has available."""
     if device.startswith("cuda"):
         return torch.cuda.mem_get_info(device)[0]
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return available_bytes() // cores
+    return available_bytes() // cores()
 
 
 def available_bytes() -> int:

@@ -30,7 +30,7 @@ def finish(run: Run, evaluations: Sequence[int], started: float) -> Iterator[Rec
     finals = {name: value.tolist() for name, value in _final_metrics(run).items()}
     missing = [math.nan] * (len(evaluations) - len(run.steps))
     curves = {name: torch.stack([c[name] for c in run.curves], 1).tolist() for name in run.curves[0]}
-    measured = [
+    trials = [
         _Measured(
             list(evaluations),
             {name: values[i] + missing for name, values in curves.items()},
@@ -38,9 +38,9 @@ def finish(run: Run, evaluations: Sequence[int], started: float) -> Iterator[Rec
         )
         for i in range(len(run.stack.trials))
     ]
-    time_s = (time.perf_counter() - started) / len(measured)
+    time_s = (time.perf_counter() - started) / len(trials)
     diverged = run.diverged.tolist()
-    for i, own in enumerate(measured):
+    for i, own in enumerate(trials):
         yield _record(run, i, own.lost() if diverged[i] else own.cut(), time_s)
 
 

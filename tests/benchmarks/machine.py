@@ -10,7 +10,7 @@ from typing import Any
 
 import psutil
 
-from harness.running.timing.machine import processor
+from harness.running.timing.machine import cores, processor
 
 PACKAGES = ("torch", "optuna", "mlflow", "scikit-learn", "numpy", "ray", "nn-harness")
 
@@ -20,7 +20,7 @@ def machine() -> dict[str, Any]:
     return {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "processor": processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": cores(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
         "system": platform.system(),
         "python": platform.python_version(),
