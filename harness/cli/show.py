@@ -98,7 +98,10 @@ def plan(design: Design, made: Plan) -> None:
     header = ["arms", "parameters", "steps a trial", "tuned", "tuning trials", "judged trials"]
     table(header, [[len(arms), *row] for row, arms in like.items()])
     for arms in like.values():
-        paragraph(f"{len(arms)} arms: {', '.join(arms)}")
+        paragraph(f"{len(arms)} arm{'s' if len(arms) > 1 else ''}: {'; '.join(arms)}")
+    for arm in made.arms:
+        if arm.tuned_with is not None:
+            paragraph(f"{arm.arm}: its tuning trials are those of {arm.tuned_with}, run and counted once")
     text("")
     sizes = sorted({s.size for s in made.stacks}, reverse=True)
     header = ["stacks", "trials each", "ms a step and trial", "ms trained alone"]
@@ -107,7 +110,7 @@ def plan(design: Design, made: Plan) -> None:
     workers = f"{made.workers} worker{'s' if made.workers > 1 else ''}"
     text(f"\n{made.trials:,} trials in all{kept}: about {minutes(made.minutes)} with {workers}")
     text("\nThe smallest difference it can detect:")
-    for line in made.detectable:
+    for line in made.detectable or ["no hypothesis is about a difference of two arms"]:
         paragraph(line)
 
 

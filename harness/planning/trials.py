@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from harness.catalogue.resolve import resolved_with
+from harness.planning.points import is_grid
+from harness.words.base import content_hash
 from harness.words.config import while_tuning
 from harness.words.design import Arm, Design
 from harness.words.trial import Phase, Planned, Trial
@@ -44,6 +46,26 @@ def judge_trials(
     wanted = range(design.study.judge.replicates) if replicates is None else replicates
     members = range(design.members(arm.label))
     return [_placed(design, arm, _Place("judge", r, member=m), params) for r in wanted for m in members]
+
+
+def tuned_as(design: Design) -> dict[str, str]:
+    """Tuned arm -> the first arm whose tuning trials are its own too: itself, unless an earlier one's are.
+
+    Arms that differ in what acts on judged trials alone share a grid; what Optuna draws is each arm's own.
+    """
+    first: dict[str, str] = {}
+    found = {}
+    for arm in (a for a in design.arms if a.tuned):
+        drawn = "" if is_grid(design.study.tune, arm.tuned) else arm.label
+        tuning = [while_tuning(arm.config), [d.model_dump() for d in arm.tuned], drawn]
+        found[arm.label] = first.setdefault(content_hash(tuning), arm.label)
+    return found
+
+
+def n_trials(design: Design) -> int:
+    """Trials the study takes if no range is extended, those that arms share counted once."""
+    tuned = design.points * design.study.tune.seeds * len(set(tuned_as(design).values()))
+    return tuned + sum(design.study.judge.replicates * design.members(arm.label) for arm in design.arms)
 
 
 def with_whole_numbers(arm: Arm, params: Params) -> dict[str, Any]:

@@ -10,15 +10,17 @@ from typing import Any
 
 from harness.catalogue.resolve import data_facts, n_parameters
 from harness.running.pace import Pace, Pacer
-from harness.training.members import batch_size_of
+from harness.training.probes import probe_plan
 from harness.training.run import plan_steps
 from harness.training.stack import Stack
 from harness.words.config import RunConfig
+from harness.words.probes import PROBES
 
 Cost = Callable[[Stack], float]
 
 SLACK = 0.04  # of an even share, by which the busiest worker may have more
 OVERHEAD = 2  # trials that a stack costs beyond its own, where its program was never timed
+PASSES = {"activity": 2, "gradient": 1, "weights": 0}  # over the training set, in steps of as many examples
 
 
 def balanced(stacks: Sequence[Stack], workers: int, cost: Cost) -> list[Stack]:
@@ -88,11 +90,22 @@ def _seconds(config: dict[str, Any], pace: Pace, trials: int) -> float:
 
 
 def seconds_of_a_trial(config: dict[str, Any], pace: Pace, size: int) -> float:
-    """Seconds a trial takes in a stack of that size, evaluations on twice n_val examples included."""
+    """Seconds a trial takes in a stack of that size: steps, evaluations on twice n_val examples, probes."""
     facts = data_facts(RunConfig.model_validate(config))
     steps, evaluations = plan_steps(config, facts.n_train)
     batch = batch_size_of(config, facts.n_train)
-    return steps * pace.step(size) + len(evaluations) * pace.evaluation(size, 2 * facts.n_val, batch)
+    probed = probe_passes(config, steps) * facts.n_train / batch  # in steps
+    return (steps + probed) * pace.step(size) + len(evaluations) * pace.evaluation(
+        size, 2 * facts.n_val, batch
+    )
+
+
+def probe_passes(config: dict[str, Any], steps: int) -> int:
+    """Passes over the training set that a trial's probes take; those of one moment share theirs."""
+    asked = config.get("probes") or {}
+    at_end = [name for name, whens in asked.items() if {"end", "all"} & set(whens)]
+    moments = [*probe_plan(config, steps).values(), at_end]
+    return sum(PASSES[read] for names in moments for read in {PROBES[name].reads for name in names})
 
 
 def _work(config: dict[str, Any]) -> float:

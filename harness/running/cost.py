@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from harness.planning.points import grid, is_grid
-from harness.planning.power import Detectable, detectable
-from harness.planning.trials import judge_trials, tune_trials
+from harness.planning.power import POWER, Detectable, detectable
+from harness.planning.trials import judge_trials, tune_trials, tuned_as
 from harness.records.store import Store
 from harness.running.balance import seconds_of_a_trial
 from harness.running.batch import shared_out
@@ -18,8 +18,8 @@ from harness.running.pilot import known_sigmas
 from harness.training.run import plan_steps
 from harness.training.stack import Stack
 from harness.words.base import Word
-from harness.words.design import Arm, Design
-from harness.words.trial import Planned, Trial
+from harness.words.design import Arm, Design, sides_of
+from harness.words.trial import Trial
 
 START_S = 6.0  # imports and worker start-up
 REPORT_S = 8.0
@@ -33,6 +33,7 @@ class ArmPlan(Word):
     steps: int
     tuned: str
     tuning_trials: int
+    tuned_with: str | None = None  # the arm whose tuning trials these are too, counted once
     judged: int
 
 
@@ -66,8 +67,8 @@ def make_plan(design: Design, results: Path, workers: int, device: str = "cpu") 
     Takes a few seconds where programs have not been timed before. Tuned points that Optuna would choose
     are stood in for by the arm's defaults.
     """
-    placed = list(_trials(design))
-    trials = [trial for trial, _ in placed]
+    shared = tuned_as(design)
+    trials = list(_trials(design, shared))
     store = Store(results, design.folder, read_only=True)
     kept = len(store.finished() & {trial.id for trial in trials})
     phases = [[t for t in trials if t.phase == phase] for phase in ("tune", "judge")]
@@ -78,42 +79,60 @@ def make_plan(design: Design, results: Path, workers: int, device: str = "cpu") 
     seconds = sum(s.count * s.size * s.trial_s for s in measured)
     left = seconds * (1 - kept / len(trials))
     return Plan(
-        arms=[_arm_plan(design, arm) for arm in design.arms],
+        arms=[_arm_plan(design, arm, shared.get(arm.label)) for arm in design.arms],
         stacks=measured,
         trials=len(trials),
         kept=kept,
         workers=workers,
         minutes=(START_S + REPORT_S + left / workers) / 60,
         whole_minutes=(START_S + REPORT_S + seconds / workers) / 60,
-        detectable=[in_words(d) for d in detectable(design, known_sigmas(design, results))],
+        detectable=in_words(design, detectable(design, known_sigmas(design, results))),
     )
 
 
-def in_words(found: Detectable) -> str:
-    """What the design can and can't detect, in a sentence."""
+def in_words(design: Design, found: Sequence[Detectable]) -> list[str]:
+    """What the design can and can't detect: a sentence a distinct answer, naming its hypotheses."""
+    alike: dict[str, list[str]] = {}
+    for one in found:
+        alike.setdefault(_sentence(one), []).append(_named(design, one.hypothesis))
+    return [f"{', '.join(names)}: {sentence}" for sentence, names in alike.items()]
+
+
+def _named(design: Design, index: int) -> str:
+    """A hypothesis by its name, else by its number in the file, its kind and the arms it compares."""
+    hypothesis = design.study.hypotheses[index]
+    sides = [side for side in sides_of(hypothesis) if isinstance(side, str)]
+    return hypothesis.name or f"{index + 1} {hypothesis.kind}" + (f" ({' / '.join(sides)})" if sides else "")
+
+
+def _sentence(found: Detectable) -> str:
     if found.difference is None:
         size = f"{found.d_z:.2f} standard deviations of the paired differences"
     else:
         size = f"{found.difference:.3g} ({found.unit})"
-    return f"{found.outcome}: {found.n} pairs detect a difference of {size} with power 0.9 ({found.basis})"
+    return (
+        f"{found.outcome}: {found.n} pairs detect a difference of {size} with power {POWER} ({found.basis})"
+    )
 
 
-def _trials(design: Design) -> Iterator[tuple[Trial, Planned]]:
+def _trials(design: Design, shared: Mapping[str, str]) -> Iterator[Trial]:
+    """Every trial to run; tuning trials that arms share (`tuned_as`) once."""
     for arm in design.arms:
-        if arm.tuned:
+        if shared.get(arm.label) == arm.label:
             exact = is_grid(design.study.tune, arm.tuned)
             points = grid(arm.tuned, design.points) if exact else [{} for _ in range(design.points)]
-            yield from tune_trials(design, arm, points)
-        yield from judge_trials(design, arm, {})
+            yield from (trial for trial, _ in tune_trials(design, arm, points))
+        yield from (trial for trial, _ in judge_trials(design, arm, {}))
 
 
-def _arm_plan(design: Design, arm: Arm) -> ArmPlan:
+def _arm_plan(design: Design, arm: Arm, tuned_with: str | None) -> ArmPlan:
     return ArmPlan(
         arm=arm.label,
         n_parameters=arm.n_parameters,
         steps=design.steps[arm.label],
         tuned=", ".join(d.path for d in arm.tuned) or "nothing",
-        tuning_trials=design.points * design.study.tune.seeds,
+        tuning_trials=design.points * design.study.tune.seeds if arm.tuned else 0,
+        tuned_with=None if tuned_with == arm.label else tuned_with,
         judged=design.study.judge.replicates * design.members(arm.label),
     )
 

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
 from harness.analysis.outcomes import outcome_direction, outcome_value
-from harness.planning.trials import Placed, judge_trials, tune_trials
+from harness.planning.trials import Placed, judge_trials, n_trials, tune_trials
 from harness.planning.tuning import ArmTuner, Asked, Scores, open_journal
 from harness.running.batch import Bench, run_batch
 from harness.running.freeze import check_design, freeze, judged_under, targets
@@ -82,13 +82,6 @@ def judge(
     run_batch(bench, "judging", [trial for trial, _ in judged], predicted)
     check_reruns(bench, judged, salt)
     bench.store.compact()  # a part costs a reader 2 ms: merging many costs what one reading of them does
-
-
-def n_trials(design: Design) -> int:
-    """Trials the study takes if no range is extended."""
-    tuned = design.points * design.study.tune.seeds
-    judged = design.study.judge.replicates
-    return sum(tuned + judged * design.members(arm.label) for arm in design.arms)
 
 
 def selection(design: Design) -> Outcome:

@@ -23,9 +23,10 @@ HISTOGRAM_BINS = 80
 
 
 class ProbeFacts(NamedTuple):
-    """What is known of a probe by its name."""
+    """What is known of a probe by its name, and what it `reads` over the training set."""
 
     label: str
+    reads: Literal["activity", "gradient", "weights"] = "activity"
     log: bool = False  # drawn on a logarithmic axis
     moves: bool = False  # says something only after a first step
     state: bool = False  # is of the optimizer's state too, which isn't kept where members stop early
@@ -42,10 +43,12 @@ PROBES: dict[str, ProbeFacts] = {
     ),
     "saturated_fraction": ProbeFacts("share of saturated activations", better="lower", share=True),
     "dead_fraction": ProbeFacts("share of dead units", better="lower", share=True),
-    "gradient_norm": ProbeFacts("norm of the weights' gradient", log=True, better="higher"),
-    "sparsity": ProbeFacts("share of weights below 0.001", better="higher", share=True),
-    "update_ratio": ProbeFacts("update-to-weight ratio", log=True, state=True),
-    "effective_rate": ProbeFacts("median effective learning rate", log=True, moves=True, state=True),
+    "gradient_norm": ProbeFacts("norm of the weights' gradient", "gradient", log=True, better="higher"),
+    "sparsity": ProbeFacts("share of weights below 0.001", "weights", better="higher", share=True),
+    "update_ratio": ProbeFacts("update-to-weight ratio", "gradient", log=True, state=True),
+    "effective_rate": ProbeFacts(
+        "median effective learning rate", "weights", log=True, moves=True, state=True
+    ),
     "activation_histogram": ProbeFacts("activations", values=HISTOGRAM_BINS),
 }
 

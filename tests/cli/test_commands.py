@@ -49,7 +49,7 @@ def test_plan(harness: Harness) -> None:
     assert sum(s["count"] * s["size"] for s in told["stacks"]) == told["trials"]
     shown = harness("plan", "tiny", "--workers", "2")
     assert shown.code == 0
-    assert "2 arms: sgd, adam" in shown.out  # arms that are alike share a row
+    assert "2 arms: sgd; adam" in shown.out  # arms that are alike share a row
     assert "52 trials in all: about " in shown.out
     assert "8 pairs detect a difference of " in " ".join(shown.out.split())
     assert max(len(line) for line in shown.out.splitlines()) <= 100

@@ -7,9 +7,10 @@ from harness.analysis.ensembles import disagreement, ensemble_curve, ensemble_va
 from harness.analysis.judge import judge_study
 from harness.cli.reports import evidence
 from harness.errors import BadInput
+from harness.planning.trials import n_trials
 from harness.reporting.content.context import Context
 from harness.reporting.content.ensembles import ensembles_section
-from harness.running.run import n_trials, run_study
+from harness.running.run import run_study
 from harness.words.named import named_columns
 from harness.words.outcome import Outcome
 from tests.running.conftest import TUNED

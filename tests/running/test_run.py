@@ -5,11 +5,11 @@ import math
 import pytest
 
 from harness.errors import BadInput, RunFailed
-from harness.planning.trials import judge_trials
+from harness.planning.trials import judge_trials, n_trials
 from harness.records.store import Store
 from harness.running.executors import ThisProcess, WorkerProcesses
 from harness.running.reruns import compare
-from harness.running.run import n_trials, run_study, score, selection
+from harness.running.run import run_study, score, selection
 from harness.words.outcome import Outcome
 from harness.words.record import Status
 from tests.running.conftest import JUDGED, TUNED
@@ -304,7 +304,7 @@ def test_a_run_short_of_its_target_ranks_by_how_short(design, bench):
     records = [
         b.store.load()[t.id] for t, _ in judge_trials(plan, plan.arm("sgd"), b.store.choices()["sgd"].params)
     ]
-    values = {r.curves["val/accuracy"][-1]: score(outcome, r, 1.0, 10) for r in records}
+    values = {r.curves["val/accuracy"][-1]: score(outcome, r, 1.0, plan.data["sgd"]) for r in records}
     ordered = [values[final] for final in sorted(values)]
     assert ordered == sorted(ordered, reverse=True)  # the closer, the fewer
     assert all(8 < v <= 16 for v in ordered)  # eight steps, and more than that

@@ -1,0 +1,75 @@
+"""What a plan says before a run: as many trials as run, the time probes take, what can be detected."""
+
+import pytest
+
+from harness.planning.power import Detectable
+from harness.planning.trials import n_trials
+from harness.running.balance import probe_passes, seconds_of_a_trial
+from harness.running.cost import in_words, make_plan
+from harness.running.pace import Pace
+from harness.running.run import run_study
+from tests.running.test_run import RERUNS
+from tests.training.examples import config_of
+
+JUDGED_ALONE = (
+    ("optimizer.name: [sgd, adam]", "train.lr_multiple: [1, 3]"),
+    ("a: adam, b: sgd", 'a: "1", b: "3"'),
+)
+SOME_TUNED = (
+    (
+        "{optimizer.name: [sgd, adam]}",
+        "{rate: {one: {optimizer.lr: 0.07}, own: {optimizer.lr: {tune: own_range}}}}",
+    ),
+    ("optimizer.lr: own_range, ", ""),
+    ("a: adam, b: sgd", "a: own, b: one"),
+)
+
+
+@pytest.mark.parametrize("changed", [(), JUDGED_ALONE, SOME_TUNED], ids=["apart", "shared", "some_tuned"])
+def test_as_many_trials_are_planned_as_run(design, bench, tmp_path, changed):
+    plan, b = design(*changed), bench()
+    run_study(plan, b)
+    ran = len(b.executor.trials) - RERUNS
+    assert ran == n_trials(plan) == make_plan(plan, tmp_path / "none", 1).trials
+
+
+def test_an_arm_says_whose_tuning_trials_it_takes(design, tmp_path):
+    arms = make_plan(design(*JUDGED_ALONE), tmp_path, 1).arms
+    assert [(a.arm, a.tuning_trials, a.tuned_with) for a in arms] == [("1", 6, None), ("3", 6, "1")]
+    arms = make_plan(design(*SOME_TUNED), tmp_path, 1).arms
+    assert [(a.arm, a.tuning_trials, a.tuned_with) for a in arms] == [("one", 0, None), ("own", 6, None)]
+
+
+def test_points_that_optuna_draws_are_each_arms_own(design):
+    drawn = (("extend: 0", "extend: 0, sampler: qmc"),)
+    assert n_trials(design(*JUDGED_ALONE, *drawn)) == n_trials(design(*JUDGED_ALONE)) + 3 * 2
+
+
+def test_probes_of_one_moment_share_their_passes():
+    assert probe_passes(config_of(), 200) == 0
+    assert probe_passes(config_of(probes={"sparsity": ["start", "end"]}), 200) == 0
+    both = {"gradient_norm": ["start"], "update_ratio": ["start", "end"]}
+    assert probe_passes(config_of(probes=both), 200) == 2  # a gradient at the start, and one at the end
+    seen = {"dead_fraction": ["end"], "gradient_norm": ["end"]}
+    assert probe_passes(config_of(probes=seen), 200) == 3  # activations take two passes
+
+
+def test_a_probe_on_the_way_costs_a_pass_each_time():
+    config = config_of(probes={"gradient_norm": ["all"]})
+    moments = 1 + 8 + 1  # the start, 1, 2, 4, ... 128, the end
+    assert probe_passes(config, 200) == moments
+    pace = Pace(step_s={1: 0.5})
+    more = seconds_of_a_trial(config, pace, 1) - seconds_of_a_trial(config_of(), pace, 1)
+    assert more == pytest.approx(moments * 300 / 30 * 0.5)  # n_train 300 in batches of 30
+
+
+def test_an_answer_that_hypotheses_share_is_said_once(design):
+    line = "  - {kind: superiority, a: adam, b: sgd, outcome: {final: test/accuracy}, delta: 0.01}\n"
+    plan = design((line, line + line + line.replace("kind", "name: the speed, kind") + line))
+    same = Detectable(0, "final test/accuracy", 8, 1.4, 0.01, 0.014, "accuracy", "a pilot")
+    found = [same, same._replace(hypothesis=1, difference=0.02), same._replace(hypothesis=2)]
+    shared, apart = in_words(plan, found)
+    assert shared.startswith("1 superiority (adam / sgd), the speed: final test/accuracy: 8 pairs detect")
+    assert "0.014 (accuracy)" in shared
+    assert apart.startswith("2 superiority (adam / sgd): ")
+    assert "0.02 (accuracy)" in apart
