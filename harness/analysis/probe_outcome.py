@@ -34,10 +34,8 @@ def probe_value(outcome: Outcome, record: Record) -> float:
     values = series[step]
     if options.slope == "layer":
         return _slope(np.arange(1.0, len(values) + 1), values)
-    if options.ratio is not None:
-        above, below = (_at(values, place) for place in options.ratio)
-        return above / below if below else np.nan
-    return _at(values, options.layer)
+    value = _at(values, options.layer) if options.ratio is None else _ratio(values, options.ratio)
+    return float(np.log10(max(value, TINY))) if options.log10 and not np.isnan(value) else value
 
 
 def _last_step(record: Record) -> int:
@@ -50,6 +48,12 @@ def _at(values: Sequence[float], layer: Place | str) -> float:
         return float(np.mean(values))
     index = {"first": 1, "last": len(values)}.get(layer, layer) if isinstance(layer, str) else layer
     return values[int(index) - 1] if int(index) <= len(values) else np.nan
+
+
+def _ratio(values: Sequence[float], places: tuple[Place, Place]) -> float:
+    """One layer's value over another's; NaN where that is 0."""
+    above, below = (_at(values, place) for place in places)
+    return above / below if below else np.nan
 
 
 def _slope(x: Floats, values: Sequence[float]) -> float:

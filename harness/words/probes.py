@@ -71,6 +71,7 @@ class ProbeOptions(Word):
     """How an outcome makes one number of a probe's values, one a hidden layer.
 
     `layer`: one layer's value, or the mean over all. `ratio: [last, first]`: one layer's over another's.
+    `log10`: the logarithm of either, so that ratios of 10 and of 0.1 count alike in a mean.
     `slope: layer`: of log10 of the value on the layer's number, by least squares; `slope: log_step`:
     of log10 of the layer's value on log10 of the step, over `when: all`.
     """
@@ -78,6 +79,7 @@ class ProbeOptions(Word):
     layer: Place | Literal["all"] = "all"
     when: When = "end"
     ratio: tuple[Place, Place] | None = None
+    log10: bool = False
     slope: Literal["layer", "log_step"] | None = None
 
     @model_validator(mode="before")
@@ -92,6 +94,8 @@ class ProbeOptions(Word):
             raise ValueError("give ratio or slope: layer, one of the two")
         if "layer" in self.model_fields_set and (self.ratio is not None or self.slope == "layer"):
             raise ValueError("layer goes neither with ratio nor with slope: layer; both name their layers")
+        if self.log10 and self.slope is not None:
+            raise ValueError("a slope is of logarithms already; leave out log10")
         if (self.when == "all") != (self.slope == "log_step"):
             raise ValueError("when: all and slope: log_step go together; found one without the other")
         return self

@@ -36,6 +36,9 @@ def value_of(name, **options):
         (SPREAD, {"when": "start"}, 0.8 / 3),
         (SPREAD, {"ratio": ["last", "first"], "when": "start"}, 0.1),
         (SPREAD, {"ratio": [2, 1]}, 0.5),
+        (SPREAD, {"ratio": ["last", "first"], "when": "start", "log10": True}, -1.0),
+        (SPREAD, {"layer": "first", "when": "start", "log10": True}, math.log10(0.5)),
+        ("gradient_norm", {"layer": 1, "log10": True}, math.log10(1.1754943508222875e-38)),
         ("gradient_norm", {"slope": "layer", "when": "start"}, 1.0),
         ("gradient_norm", {"slope": "layer"}, -math.log10(1.1754943508222875e-38) / 2),
         ("effective_rate", {"slope": "log_step"}, -0.5),
@@ -49,6 +52,7 @@ def test_values(name, options, expected):
 def test_what_a_network_lacks_is_missing_never_zero():
     assert math.isnan(value_of(SPREAD, layer=4))
     assert math.isnan(value_of(SPREAD, ratio=["first", "last"]))  # over 0
+    assert math.isnan(value_of(SPREAD, ratio=["first", "last"], log10=True))
     assert math.isnan(value_of("saturated_fraction", slope="layer", when="start"))  # of one layer
     with pytest.raises(BadInput, match="no such probe at step 100; it has steps 0"):
         value_of("saturated_fraction")

@@ -49,6 +49,7 @@ def test_a_run_of_no_steps_is_a_design(tmp_path):
         ("{probe: dead_fraction, when: all}", "when: all and slope: log_step go together"),
         ("{probe: gradient_norm, layer: 1, slope: layer}", "layer goes neither with ratio nor with slope"),
         ("{probe: gradient_norm, ratio: [1, 2], slope: layer}", "one of the two"),
+        ("{probe: gradient_norm, slope: layer, log10: true}", "a slope is of logarithms already"),
         ("{probe: effective_rate, when: start}", "says nothing before the first step"),
         ("{probe: activation_histogram, when: start}", "no single number"),
     ],
