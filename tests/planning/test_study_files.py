@@ -30,11 +30,33 @@ def test_it_has_a_tier_for_a_bigger_machine(file):
     assert "full" in file.study.tiers
 
 
-def test_every_tier_is_a_design(file):
-    if file.study.kind == "search":
-        pytest.skip("a search has no arms to design")
+def test_every_tier_is_a_design_that_passes_every_check(file):
     for tier in (None, *file.study.tiers):
-        assert make_design(file, tier).arms
+        design = make_design(file, tier)  # raises what is wrong with it
+        assert design.tier == tier
+        assert design.arms
+
+
+def test_the_tier_for_a_bigger_machine_is_bigger(file):
+    """More replicates; no fewer examples, steps or parameters; no arm is lost."""
+    if "full" not in file.study.tiers:
+        pytest.skip("has none")
+    plain, full = make_design(file), make_design(file, "full")
+    assert full.study.judge.replicates > plain.study.judge.replicates
+    assert all(more >= less for more, less in zip(largest(full), largest(plain), strict=True))
+    labels = {arm.label for arm in full.arms}
+    assert labels >= {arm.label for arm in plain.arms}
+
+
+def largest(design):
+    """The most training examples, test examples, steps and parameters of any arm."""
+    facts = design.data.values()
+    return (
+        max((f.n_train for f in facts), default=0),
+        max((f.n_test for f in facts), default=0),
+        max(design.steps.values(), default=0),
+        max((a.n_parameters for a in design.arms), default=0),
+    )
 
 
 def test_there_are_studies():
