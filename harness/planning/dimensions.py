@@ -41,7 +41,7 @@ def tuning_points(tune: Tune, dims: list[Dimension]) -> int:
     if not dims:
         return 0
     if len(dims) == 1 and dims[0].values is not None:
-        return len(dims[0].values)
+        return tune.points or len(dims[0].values)
     declared = [r.points for r in tune.parameters.values() if isinstance(r, LogRange | LinearRange)]
     if len(dims) == 1 and declared and declared[0] is not None:
         return declared[0]
