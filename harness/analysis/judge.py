@@ -12,7 +12,7 @@ import numpy as np
 from harness.analysis.estimates import Interval, paired_t
 from harness.analysis.evidence import Evidence
 from harness.analysis.gates import check_gates
-from harness.analysis.kinds import KINDS, answer, ask
+from harness.analysis.kinds import answer, ask, kind_of
 from harness.analysis.kinds.base import Answered, Extra
 from harness.analysis.multiplicity import holm
 from harness.analysis.outcome_table import arm_values, outcome_table, tuning_points
@@ -63,7 +63,7 @@ def judge_study(evidence: Evidence) -> StudyVerdict:
 
 def _judge(evidence: Evidence, hypothesis: Hypothesis, index: int) -> _Judged:
     asked = ask(evidence, hypothesis)
-    kind, answered = KINDS[hypothesis.kind], answer(asked)
+    kind, answered = kind_of(hypothesis), answer(asked)
     gates = check_gates(asked, kind.gates)
     decision = conclude(answered.ruling, [gate for gate, _ in gates], answered.robust)
     found = answered.interval and _estimate(answered.interval, asked.scale, answered.extra)

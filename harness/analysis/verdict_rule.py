@@ -75,12 +75,14 @@ def conclude(ruling: Ruling | None, gates: Sequence[Gate] = (), robust: Answer |
     return Decision(ruling.answer, ruling.grade, fragile, ruling.reason, ruling.needed_n)
 
 
-def effect_rule(interval: Interval, delta: float, variance_ratio: float = 0.0) -> Ruling:
+def effect_rule(
+    interval: Interval, delta: float, variance_ratio: float = 0.0, of: str = "replicates"
+) -> Ruling:
     """The rule on an effect, above 0 favouring the claim, against the smallest one that matters.
 
     L > 0 and estimate >= δ   -> SUPPORTED    clear if L >= δ, else likely
     U < δ                     -> REFUTED      reversed (U < 0) | negligible (L <= 0) | too small (L > 0)
-    otherwise                 -> INCONCLUSIVE (needs about n = … replicates)
+    otherwise                 -> INCONCLUSIVE (needs about n = … replicates, or what the interval is `of`)
     """
     enough = interval.value >= delta
     if enough and interval.low > 0:
@@ -92,7 +94,9 @@ def effect_rule(interval: Interval, delta: float, variance_ratio: float = 0.0) -
         if enough
         else "the interval reaches from too small an effect up to one that matters"
     )
-    return _undecided(found, interval, interval.value if enough else delta - interval.value, variance_ratio)
+    room = interval.value if enough else delta - interval.value
+    needed = needed_replicates(interval, room, variance_ratio)
+    return Ruling(Answer.INCONCLUSIVE, "", _with_needed(found, needed, of), needed)
 
 
 def effect_by_tests(value: float, delta: float, robustness: Robustness) -> Answer:
@@ -174,10 +178,10 @@ def _undecided(found: str, interval: Interval, room: float, variance_ratio: floa
     return Ruling(Answer.INCONCLUSIVE, "", _with_needed(found, needed), needed)
 
 
-def _with_needed(found: str, needed: int | None) -> str:
+def _with_needed(found: str, needed: int | None, of: str = "replicates") -> str:
     if needed is None:
-        return f"{found}; more than {MOST_REPLICATES} replicates would be needed at this estimate and spread"
-    return f"{found}; about {needed} replicates would decide it at this estimate and spread"
+        return f"{found}; more than {MOST_REPLICATES} {of} would be needed at this estimate and spread"
+    return f"{found}; about {needed} {of} would decide it at this estimate and spread"
 
 
 EFFECT = {

@@ -13,7 +13,6 @@ from harness.planning.ensembles import ensemble_problems
 from harness.planning.hypothesis_checks import WITHOUT_METRIC, hypothesis_problems
 from harness.planning.power import ALPHA, smallest_sign_flip_p
 from harness.planning.probes import probe_problems
-from harness.planning.tuning_checks import tuning_problems
 from harness.words.design import Arm, Design
 from harness.words.form_errors import Problem, shown
 from harness.words.hypothesis import BestOf
@@ -38,7 +37,6 @@ def meaning_problems(study: Study, design: Design) -> list[Problem]:
         problems.extend(hypothesis_problems(design, index, hypothesis))
     problems.extend(probe_problems(study, design))
     problems.extend(ensemble_problems(study, design))
-    problems.extend(tuning_problems(study, design))
     problems.extend(_required(study, design))
     problems.extend(_replicates(study))
     problems.extend(_control(study))
@@ -201,7 +199,8 @@ def _replicates(study: Study) -> Iterator[Problem]:
         return
     secondary = len(study.hypotheses) - 1
     corrected = smallest_sign_flip_p(n, two_sided=True, tests=secondary)
-    ranked = [h for h in study.hypotheses if isinstance(h, BestOf) and h is not study.primary]
+    single = [h for h in study.hypotheses if isinstance(h, BestOf) and h.across is None]
+    ranked = [h for h in single if h is not study.primary]
     if ranked and corrected >= ALPHA:
         message = (
             f"found {n}; with {secondary} secondary hypotheses the max-T test of best_of can't go below "

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from harness.errors import BadInput, unknown
+from harness.planning.task_checks import is_over_tasks, task_problems
 from harness.words.certificates import not_about
 from harness.words.design import Design
 from harness.words.form_errors import Problem
@@ -40,6 +41,7 @@ def hypothesis_problems(design: Design, index: int, hypothesis: Hypothesis) -> I
     yield from _kind_of_outcome(place, hypothesis)
     yield from _bound(design, place, hypothesis)
     yield from _certificate(design, place, hypothesis)
+    yield from task_problems(design, place, hypothesis)
     if hasattr(hypothesis, "delta"):
         yield from _delta(place, hypothesis, hypothesis.delta)
 
@@ -57,6 +59,8 @@ def _sides(design: Design, place: Location, hypothesis: Hypothesis) -> Iterator[
     for key, check in checks.items():
         if not hasattr(hypothesis, key) or (key == "a" and getattr(hypothesis, key) is None):
             continue
+        if key == "a" and is_over_tasks(hypothesis):
+            continue  # an arm on every task: said in `task_checks`
         try:
             check()
         except BadInput as error:

@@ -26,6 +26,7 @@ from harness.words.hypothesis import (
     Superiority,
 )
 from harness.words.metrics import METRICS
+from harness.words.tasks import tasks_of
 
 ALPHA = 0.05
 POWER = 0.9
@@ -77,6 +78,26 @@ def smallest_sign_flip_p(n: int, two_sided: bool = False, tests: int = 1) -> flo
     return min(1.0, max(tests, 1) * (2.0 if two_sided else 1.0) * 2.0**-n)
 
 
+def smallest_wilcoxon_p(n: int, tests: int = 1) -> float:
+    """The smallest two-sided p-value of Wilcoxon's test on n differences, 2 / 2^n, at Holm's first step.
+
+    The rank sum of n differences all of one sign has one of 2^n sign vectors on either side.
+    """
+    return smallest_sign_flip_p(n, two_sided=True, tests=tests)
+
+
+def least_tasks(contenders: int, tests: int = 1) -> int:
+    """How many tasks a best of k over tasks needs, so that its rule can fire at all.
+
+    The subject's k - 1 Wilcoxon tests are corrected by Holm, and a secondary hypothesis again for its
+    `tests`: the least N with (k - 1) tests 2 / 2^N at most 5 %, which is 6 for two arms and 8 for five.
+    """
+    n = 2
+    while smallest_wilcoxon_p(n, max(1, contenders - 1) * max(1, tests)) > ALPHA:
+        n += 1
+    return n
+
+
 def binomial_sigma(n_test: int, accuracy: float = ASSUMED_ACCURACY) -> float:
     """Standard deviation of the difference of two accuracies from the test set's size alone.
 
@@ -105,6 +126,8 @@ def detectable(design: Design, sigmas: Mapping[int, Sigma] | None = None) -> lis
 
 def _detectable(design: Design, index: int, hypothesis: Hypothesis, known: Sigma | None) -> Detectable:
     n, outcome = design.study.judge.replicates, str(hypothesis.outcome)
+    if isinstance(hypothesis, BestOf) and hypothesis.across is not None:
+        return _over_tasks(design, index, hypothesis, known)
     d_z = smallest_effect(n)
     sigma, basis = known or _assumed(design, hypothesis)
     ratio = hypothesis.outcome.function == "steps_to" and isinstance(hypothesis, BY_RATIO)
@@ -113,6 +136,19 @@ def _detectable(design: Design, index: int, hypothesis: Hypothesis, known: Sigma
     if difference is not None and ratio:
         difference = math.exp(difference)
     return Detectable(index, outcome, n, d_z, sigma, difference, unit, basis)
+
+
+def _over_tasks(design: Design, index: int, hypothesis: BestOf, known: Sigma | None) -> Detectable:
+    """Pairs are tasks, at the level that Holm's first step asks of the k - 1 comparisons.
+
+    By the t-test, of which Wilcoxon's has an efficiency of 3 / pi = .955 on normal differences.
+    """
+    tasks = tasks_of(design, hypothesis)
+    n, unknown = len(tasks.names), "pairs are tasks; no sigma known yet"
+    sigma, basis = known or (None, unknown)
+    d_z = smallest_effect(n, alpha=ALPHA / (len(tasks.contenders) - 1))
+    difference = None if sigma is None else d_z * sigma
+    return Detectable(index, str(hypothesis.outcome), n, d_z, sigma, difference, _unit(hypothesis), basis)
 
 
 def _assumed(design: Design, hypothesis: Hypothesis) -> tuple[float | None, str]:

@@ -70,11 +70,19 @@ class AtLeast(_Pair):
 
 
 class BestOf(_Hypothesis):
-    """Which arm is best; each against the best other. With `a`: whether a is."""
+    """Which arm is best; each against the best other. With `a`: whether a is.
+
+    With `across` the levels of that factor are tasks: what the other factors make is compared over them.
+    """
 
     kind: Literal["best_of"]
     outcome: Outcome
     a: Side | None = None
+    across: str | None = Field(
+        default=None,
+        exclude_if=lambda factor: factor is None,  # a study without tasks keeps the hash it had
+        description="factor whose levels are the tasks that arms are compared over",
+    )
     direction: Literal["higher", "lower"] | None = None
     delta: Delta | None = None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from harness.analysis.evidence import Evidence
 from harness.analysis.kinds.base import Answered, Kind
 from harness.analysis.kinds.best_of import BEST_OF
+from harness.analysis.kinds.best_over_tasks import BEST_OVER_TASKS
 from harness.analysis.kinds.bounds import AT_LEAST, NON_INFERIORITY
 from harness.analysis.kinds.equivalence import EQUIVALENCE
 from harness.analysis.kinds.faster import FASTER
@@ -17,7 +18,7 @@ from harness.analysis.kinds.threshold import THRESHOLD
 from harness.analysis.kinds.trend import DOSE, INTERACTION
 from harness.analysis.question import Question, question
 from harness.analysis.verdict_rule import Ruling
-from harness.words.hypothesis import Hypothesis
+from harness.words.hypothesis import BestOf, Hypothesis
 from harness.words.verdict import Answer
 
 KINDS: dict[str, Kind] = {
@@ -37,9 +38,16 @@ KINDS: dict[str, Kind] = {
 }
 
 
+def kind_of(hypothesis: Hypothesis) -> Kind:
+    """How the hypothesis is judged; a best of k over tasks has tests of its own."""
+    if isinstance(hypothesis, BestOf) and hypothesis.across is not None:
+        return BEST_OVER_TASKS
+    return KINDS[hypothesis.kind]
+
+
 def ask(evidence: Evidence, hypothesis: Hypothesis) -> Question:
     """The hypothesis as a question of the evidence. Raises BadInput where it names nothing there is."""
-    return KINDS[hypothesis.kind].weigh(question(evidence, hypothesis))
+    return kind_of(hypothesis).weigh(question(evidence, hypothesis))
 
 
 def answer(asked: Question) -> Answered:
@@ -48,4 +56,4 @@ def answer(asked: Question) -> Answered:
     if missing.any():
         reason = f"the outcome could not be measured in {int(missing.sum())} of {len(missing)} runs"
         return Answered(asked, ruling=Ruling(Answer.INCONCLUSIVE, "", reason))
-    return KINDS[asked.hypothesis.kind].answer(asked)
+    return kind_of(asked.hypothesis).answer(asked)
