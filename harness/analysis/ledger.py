@@ -17,20 +17,34 @@ from harness.words.verdict import Answer, Estimate, HypothesisVerdict, StudyVerd
 
 LEVEL = 0.05  # of false discoveries among the claims that are kept
 State = Literal["judged", "unfinished", "not run", "broken"]
-BOUNDS = ("non_inferiority", "mechanism", "threshold")  # kinds that claim a bound, not an effect
-
 SCOPES = {"fresh": "fresh {}", "resplit": "splits of {}", "fixed": "{}, one split"}
 NARROW_SCOPES = {
-    "resplit": "shown for training sets of one size, split from one data set",
-    "fixed": "shown on one data set as it is, and on no other",
+    "resplit": "it is shown for training sets of one size, split from one data set",
+    "fixed": "it is shown on one data set as it is, and on no other",
 }
-CONTRADICTED = {  # grade -> what was found instead
-    "reversed": "the effect goes the other way",
-    "negligible": "no effect that would matter was found, and none at all is possible",
-    "different": "the two differ by more than would matter",
-    "unequal": "the two differ by more than rounding",
+REVERSED = {  # kind -> what was found where it is the contrary
+    "faster": "the other one is faster",
+    "best_of": "another arm does better",
+    "dose": "the trend goes the other way",
+    "interaction": "the advantage changes the other way",
+    "interior_optimum": "an end of the range does better than the levels inside it",
+    "mechanism": "what was measured lies on the other side of the bound set beforehand",
+    "threshold": "the critical level lies on the other side of the bound set beforehand",
+}
+CONTRADICTED = {  # grade -> what was found instead, and the smallest size of it that matters
+    "different": "the two differ by more than would matter{}",
+    "inferior": "it is worse by more than would matter{}",
+    "no crossing": "there is no critical level in the range",
+    "unequal": "the two ways of computing it differ by more than rounding",
     "done": "what they call impossible was done",
-    "possible": "what they call impossible was not done, and yet could be",
+    "possible": "what they call impossible was not done, but it can be",
+}
+EFFECTS = {  # kind -> what is found or isn't; "an effect" of any other
+    "faster": "a speed-up",
+    "best_of": "a lead over the best of the others",
+    "dose": "a trend",
+    "interaction": "a change of the advantage",
+    "interior_optimum": "a gain over both ends of the range",
 }
 
 
@@ -150,21 +164,32 @@ def against_notes(entry: Entry) -> str:
         narrower = "; ".join(_narrower(entry))
         return f"Narrower than the notes: {narrower}." if narrower else ""
     if entry.answer is Answer.INCONCLUSIVE:
-        failed = ", ".join(entry.failed_gates)
-        return f"Not decided: {f'it fails {failed}' if failed else entry.reason.rstrip('.')}."
+        return f"Not decided: {_failed(entry.failed_gates) or entry.reason.rstrip('.')}."
     return ""
 
 
 def _contradiction(entry: Entry) -> str:
+    effect, least = EFFECTS.get(entry.kind, "an effect"), _least(entry)
+    asked = "the notes say" if entry.kind == "at_least" else f"would matter{least}"
     if entry.grade == "too small":
-        least = "" if entry.shown_delta is None else f" ({entry.shown_delta:.3g}{_unit(entry)})"
-        found = f"Narrower than the notes: there is an effect, smaller than what would matter{least}"
-    elif entry.kind in BOUNDS:
-        found = "Against the notes: the bound that the claim names is not kept"
+        found = f"Narrower than the notes: there is {effect}, but a smaller one than {asked}"
+    elif entry.grade == "negligible":
+        found = f"Against the notes: {effect}, if there is one at all, is smaller than {asked}"
+    elif entry.grade == "reversed":
+        found = f"Against the notes: {REVERSED.get(entry.kind, 'the effect goes the other way')}"
     else:
-        found = f"Against the notes: {CONTRADICTED.get(entry.grade, entry.reason.rstrip('.'))}"
+        other = CONTRADICTED.get(entry.grade, "").format(least)
+        found = f"Against the notes: {other or entry.reason.rstrip('.')}"
     held = ", ".join(s.at for s in entry.settings if s.answer is Answer.SUPPORTED)
     return f"{found}; it holds at {held}." if held else f"{found}."
+
+
+def _failed(gates: Sequence[str]) -> str:
+    """Which gates fail: "gate G4 (diverged runs) fails"; "" where none does."""
+    named = ["{} ({})".format(*gate.split(" ", 1)) for gate in gates]
+    if len(named) < 2:
+        return "".join(f"gate {name} fails" for name in named)
+    return f"gates {', '.join(named[:-1])} and {named[-1]} fail"
 
 
 def _narrower(entry: Entry) -> Iterator[str]:
@@ -172,17 +197,25 @@ def _narrower(entry: Entry) -> Iterator[str]:
     others = [s.at for s in entry.settings if s.answer is not Answer.SUPPORTED]
     if others:
         held = len(entry.settings) - len(others)
-        yield f"it holds in {held} of {len(entry.settings)} settings, not shown at {', '.join(others)}"
+        yield f"it is shown in {held} of {len(entry.settings)} settings, and not at {', '.join(others)}"
     yield from (NARROW_SCOPES[scope] for scope in entry.scopes if scope in NARROW_SCOPES)
     if entry.fragile:
         yield "a robustness test that assumes less would not support it"
     if entry.p_adjusted is not None and entry.p_adjusted > LEVEL:
-        yield f"corrected for all claims its p is {entry.p_adjusted:.2g}"
+        yield f"its p value, corrected for all claims, is {entry.p_adjusted:.2g}, above {LEVEL:g}"
 
 
-def _unit(entry: Entry) -> str:
-    unit = entry.estimate.unit if entry.estimate else ""
-    return f" {unit}" if unit else ""
+def _least(entry: Entry) -> str:
+    """The smallest effect that matters, in brackets: " (1 percentage point)"; "" where there is none."""
+    if entry.shown_delta is None or entry.estimate is None:
+        return ""
+    size, unit = f"{entry.shown_delta:.3g}", entry.estimate.unit
+    if unit.startswith("ratio of "):
+        return f" (a factor of {size} in {unit.removeprefix('ratio of ')})"
+    if unit == "percentage points" and size == "1":
+        return " (1 percentage point)"
+    counted = unit.startswith(("percentage points", "%")) or not unit
+    return f" ({size} {unit})".replace(" )", ")") if counted else f" ({size} in {unit})"
 
 
 def _told(study: Study) -> dict[str, Any]:

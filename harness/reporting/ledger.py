@@ -46,12 +46,15 @@ def summary(ledger: Ledger) -> str:
     """How many claims there are, and what became of them."""
     answers = [e.answer for e in ledger.claims if e.answer is not None]
     parts = [f"{answers.count(a)} {a.value}" for a in Answer if a in answers]
-    parts += [f"{n} without a verdict"] if (n := len(ledger.claims) - len(answers)) else []
-    return f"{len(ledger.claims)} claims" + (f": {', '.join(parts)}" if parts else "")
+    n, open_ones = len(ledger.claims), len(ledger.claims) - len(answers)
+    parts += [f"{open_ones} without a verdict"] if open_ones else []
+    return f"{n} claim{'' if n == 1 else 's'}" + (f": {', '.join(parts)}" if parts else "")
 
 
 def correction(ledger: Ledger) -> str:
     """What the corrected p values mean, in a sentence."""
+    if not ledger.tests:
+        return "No claim has been tested yet."
     return (
         f"p is corrected for all {ledger.tests} tested claims (Benjamini and Hochberg): of those whose "
         f"p is at most {ledger.level:g}, at most {100 * ledger.level:g} % are expected to be chance."

@@ -78,7 +78,9 @@ def test_more_claims_never_make_a_p_smaller(supported):
 def test_a_supported_claim_that_the_correction_undoes(supported):
     chance = [with_p(supported, f"c{i}", 0.9) for i in range(20)]
     found = make_ledger([with_p(supported, "weak", 0.04), *chance]).claims[0]
-    assert "corrected for all claims its p is" in found.notes
+    assert (
+        found.notes == "Narrower than the notes: its p value, corrected for all claims, is 0.84, above 0.05."
+    )
 
 
 def with_p(entry, name, p_value):
@@ -90,10 +92,17 @@ def with_p(entry, name, p_value):
     ("hypothesis", "said"),
     [
         (BETTER | {"a": "sgd", "b": "adam"}, "Against the notes: the effect goes the other way."),
-        (BETTER | {"delta": 0.2}, "smaller than what would matter (20 percentage points)."),
-        (BETTER | {"kind": "at_least", "x": 0.2, "delta": None}, "what would matter (20 percentage"),
-        (BETTER | {"kind": "non_inferiority", "a": "sgd", "b": "adam"}, "Against the notes: the bound"),
-        (BETTER | {"kind": "equivalence"}, "Against the notes: the two differ by more than would matter."),
+        (BETTER | {"delta": 0.2}, "a smaller one than would matter (20 percentage points)."),
+        (BETTER | {"kind": "at_least", "x": 0.2, "delta": None}, "but a smaller one than the notes say."),
+        (
+            BETTER | {"kind": "non_inferiority", "a": "sgd", "b": "adam"},
+            "Against the notes: it is worse by more than would matter (1 percentage point).",
+        ),
+        (
+            BETTER | {"kind": "equivalence"},
+            "Against the notes: the two differ by more than would matter (1 percentage point).",
+        ),
+        (BETTER | {"delta": "30%"}, "a smaller one than would matter (30 % of sgd's mean)."),
     ],
 )
 def test_what_a_refuted_claim_does_to_the_notes(hypothesis, said):
@@ -105,7 +114,108 @@ def test_what_a_refuted_claim_does_to_the_notes(hypothesis, said):
 def test_no_effect_is_told_from_a_small_one():
     entry = judged(effect=0.0, hypotheses=[BETTER | {"delta": 0.05}])
     assert entry.grade == "negligible"
-    assert "no effect that would matter" in against_notes(entry)
+    told = "an effect, if there is one at all, is smaller than would matter (5 percentage points)."
+    assert against_notes(entry) == f"Against the notes: {told}"
+
+
+SENTENCES = [
+    ("faster", "reversed", "ratio of steps", 1.25, "Against the notes: the other one is faster."),
+    (
+        "faster",
+        "negligible",
+        "ratio of steps",
+        1.25,
+        "Against the notes: a speed-up, if there is one at all, is smaller than would matter "
+        "(a factor of 1.25 in steps).",
+    ),
+    (
+        "faster",
+        "too small",
+        "ratio of steps",
+        1.25,
+        "Narrower than the notes: there is a speed-up, but a smaller one than would matter "
+        "(a factor of 1.25 in steps).",
+    ),
+    ("best_of", "reversed", "percentage points", 1, "Against the notes: another arm does better."),
+    ("dose", "reversed", "percentage points", 1, "Against the notes: the trend goes the other way."),
+    (
+        "dose",
+        "too small",
+        "percentage points",
+        1,
+        "Narrower than the notes: there is a trend, but a smaller one than would matter "
+        "(1 percentage point).",
+    ),
+    (
+        "interaction",
+        "negligible",
+        "loss",
+        0.1,
+        "Against the notes: a change of the advantage, if there is one at all, is smaller than would matter "
+        "(0.1 in loss).",
+    ),
+    (
+        "interior_optimum",
+        "reversed",
+        "percentage points",
+        1,
+        "Against the notes: an end of the range does better than the levels inside it.",
+    ),
+    (
+        "mechanism",
+        "reversed",
+        "%",
+        None,
+        "Against the notes: what was measured lies on the other side of the bound set beforehand.",
+    ),
+    (
+        "threshold",
+        "no crossing",
+        "ratio",
+        None,
+        "Against the notes: there is no critical level in the range.",
+    ),
+    (
+        "identity",
+        "unequal",
+        "relative error",
+        None,
+        "Against the notes: the two ways of computing it differ by more than rounding.",
+    ),
+    (
+        "impossibility",
+        "possible",
+        "%",
+        None,
+        "Against the notes: what they call impossible was not done, but it can be.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("kind", "grade", "unit", "delta", "sentence"), SENTENCES)
+def test_every_kind_of_refutation_is_one_sentence(supported, kind, grade, unit, delta, sentence):
+    estimate = supported.estimate.model_copy(update={"unit": unit})
+    told = {"kind": kind, "grade": grade, "estimate": estimate, "shown_delta": delta}
+    entry = supported.model_copy(update={"answer": Answer.REFUTED, **told})
+    assert against_notes(entry) == sentence
+
+
+def test_a_claim_that_is_short_of_more_than_one_thing_is_still_one_sentence():
+    entry = judged(scope="fixed").model_copy(update={"fragile": True})
+    assert against_notes(entry) == (
+        "Narrower than the notes: it is shown on one data set as it is, and on no other; "
+        "a robustness test that assumes less would not support it."
+    )
+
+
+def test_without_a_gate_the_reason_is_told(supported):
+    between = (supported.estimate.value + supported.estimate.high) / 2
+    entry = judged(hypotheses=[BETTER | {"delta": between}])
+    assert entry.answer is Answer.INCONCLUSIVE
+    told = against_notes(entry)
+    assert told.startswith("Not decided: adam's test accuracy is better than sgd's by ")
+    assert "; the interval reaches from too small an effect up to one that matters; about " in told
+    assert told.endswith(" replicates would decide it at this estimate and spread.")
 
 
 @pytest.mark.parametrize(
@@ -120,13 +230,18 @@ def test_a_supported_claim_on_one_data_set_is_narrower(scope, said):
 def test_a_gate_is_named():
     entry = judged(diverged={"adam": 0.5})
     assert entry.answer is Answer.INCONCLUSIVE
-    assert against_notes(entry) == "Not decided: it fails G4 diverged runs."
+    assert against_notes(entry) == "Not decided: gate G4 (diverged runs) fails."
+    two = entry.model_copy(
+        update={"failed_gates": ["G1 tuned value on its range's edge", "G8 enough tuning"]}
+    )
+    told = "gates G1 (tuned value on its range's edge) and G8 (enough tuning) fail"
+    assert against_notes(two) == f"Not decided: {told}."
 
 
 def test_settings_where_the_same_question_is_answered_otherwise(supported):
     elsewhere = [{"at": "data a", "answer": "SUPPORTED"}, {"at": "data b", "answer": "REFUTED"}]
     entry = supported.model_validate({**supported.model_dump(), "settings": elsewhere})
-    assert "it holds in 1 of 2 settings, not shown at data b" in against_notes(entry)
+    assert "it is shown in 1 of 2 settings, and not at data b" in against_notes(entry)
     refuted = entry.model_copy(update={"answer": Answer.REFUTED, "grade": "reversed"})
     assert against_notes(refuted) == "Against the notes: the effect goes the other way; it holds at data a."
 
