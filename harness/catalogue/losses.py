@@ -142,6 +142,9 @@ LOSSES: dict[str, Loss] = {
     ),
 }
 
+# The losses that `train.label_smoothing` acts on.
+SMOOTHED = {name: loss for name, loss in LOSSES.items() if name in ("cross_entropy", "cross_entropy_one_hot")}
+
 
 def n_outputs(name: str, n_classes: int | None, n_targets: int = 1) -> int:
     """How many outputs a network needs: one a class, or a target of a regression, times what the loss takes.
@@ -160,7 +163,7 @@ def n_outputs(name: str, n_classes: int | None, n_targets: int = 1) -> int:
 def smoothed(loss: Loss, smoothing: float) -> Loss:
     """Cross-entropy against (1-s) one-hot + s/C (Szegedy et al. 2016); other losses and s = 0 as they are."""
     per_example = loss.per_example
-    if smoothing == 0 or per_example not in (cross_entropy, cross_entropy_one_hot):
+    if smoothing == 0 or loss not in SMOOTHED.values():
         return loss
 
     def smooth(outputs: Tensor, targets: Tensor) -> Tensor:

@@ -11,8 +11,10 @@ from harness.errors import BadInput, unknown
 from harness.planning.availability import outcomes_of, unavailable
 from harness.planning.ensembles import ensemble_problems
 from harness.planning.hypothesis_checks import WITHOUT_METRIC, hypothesis_problems
+from harness.planning.no_effect import no_effect_problems
 from harness.planning.power import ALPHA, smallest_sign_flip_p
 from harness.planning.probes import probe_problems
+from harness.planning.tuning_checks import tuning_problems
 from harness.words.design import Arm, Design
 from harness.words.form_errors import Problem, shown
 from harness.words.hypothesis import BestOf
@@ -37,6 +39,8 @@ def meaning_problems(study: Study, design: Design) -> list[Problem]:
         problems.extend(hypothesis_problems(design, index, hypothesis))
     problems.extend(probe_problems(study, design))
     problems.extend(ensemble_problems(study, design))
+    problems.extend(tuning_problems(study, design))
+    problems.extend(no_effect_problems(study, design))
     problems.extend(_required(study, design))
     problems.extend(_replicates(study))
     problems.extend(_control(study))
