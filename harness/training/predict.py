@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
+from harness.errors import BadInput
 from harness.training.evaluate import CHUNK, tested
 from harness.training.finish import final_weights
 from harness.training.members import Split
@@ -16,8 +17,17 @@ from harness.training.run import Run
 from harness.words.predictions import Predicted, Predictions
 
 
+def check_predictable(run: Run) -> None:
+    """Raise BadInput where nets don't answer in classes: a regression's outputs are no log-probabilities."""
+    if run.data.n_classes is None:
+        raise BadInput(
+            "predictions were asked for of a regression, whose outputs are values; allowed: classifications. "
+            "Ensembles are made of these alone: compare arms of a regression as they are"
+        )
+
+
 def predict(run: Run) -> Iterator[tuple[str, Predictions]]:
-    """Trial id and predictions on val and test of every trial of a stack that trained to its end.
+    """Trial id and predictions on val and test of every trial of a stack of classifiers trained to its end.
 
     One that diverged has none. Logits to log-probabilities net by net and in float64, so that they
     depend on nothing but the net.

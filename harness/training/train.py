@@ -16,11 +16,12 @@ from harness.catalogue.optimizers import OPTIMIZERS
 from harness.training.evaluate import over_splits
 from harness.training.finish import finish
 from harness.training.leaving import Weights, worth_gathering
-from harness.training.members import batch_size_of, stacked_orders
-from harness.training.predict import predict
+from harness.training.members import stacked_orders
+from harness.training.predict import check_predictable, predict
 from harness.training.probes import probe, probe_end, probe_plan
 from harness.training.run import Run, plan_steps, start
 from harness.training.stack import Stack
+from harness.words.config import batch_size_of
 from harness.words.predictions import Predictions
 from harness.words.record import Record
 
@@ -40,7 +41,7 @@ def train(
     """Train every trial of a stack, `splits[i]` being the data of trial i, and yield a record each.
 
     `report` hears, at every evaluation, the share of the steps taken so far; `leave`, if given, the
-    predictions of every trial that did not diverge.
+    predictions of every trial that did not diverge. Raises BadInput where it is given for a regression.
 
     Runs single-threaded with denormals flushed, so that results don't depend on where it runs.
     A diverged member's numbers stay in its own slice of every tensor and never touch a neighbour's.
@@ -48,6 +49,8 @@ def train(
     started = time.perf_counter()
     with one_thread(), _products(stack.config["train"]["dtype"]), torch.no_grad():
         run = start(stack, splits, torch.device(device))
+        if leave is not None:
+            check_predictable(run)  # before the training, which it would be lost after
         total, evaluations = plan_steps(stack.config, len(run.data.splits["train"]))
         advance(run, total, evaluations, report)
         probe_end(run, total)

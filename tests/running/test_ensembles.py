@@ -6,7 +6,7 @@ import pytest
 from harness.analysis.ensembles import disagreement, ensemble_curve, ensemble_values
 from harness.analysis.judge import judge_study
 from harness.cli.reports import evidence
-from harness.errors import BadInput
+from harness.errors import BadInput, StudyError
 from harness.planning.trials import n_trials
 from harness.reporting.content.context import Context
 from harness.reporting.content.ensembles import ensembles_section
@@ -33,6 +33,15 @@ def ran(design, bench):
     plan, b = design(*ENSEMBLED), bench()
     run_study(plan, b)
     return plan, b
+
+
+def test_ensembles_of_a_regression_are_refused_before_anything_runs(design):
+    regression = (
+        ("{name: mnist1d, n_train: 200, n_val: 60, n_test: 60}", "{name: teacher}"),
+        ("epochs: 2", "epochs: 2, loss: mse"),
+    )
+    with pytest.raises(StudyError, match=r"hypotheses\.0\.a: an ensemble needs a classification"):
+        design(*ENSEMBLED, *regression)
 
 
 def test_a_study_of_ensembles(ran):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from harness.errors import BadInput
 from harness.training.start import batch_orders, initial_params, noise_key
 from harness.training.train import train
 from tests.training.examples import splits_for, stack_of, trial_of
@@ -53,3 +54,12 @@ def test_members_share_their_data_and_nothing_else(cache_dir):
         assert not torch.equal(a, b)
         assert not torch.equal(b, c)
         assert torch.equal(a, own(member(trial, 0)))
+
+
+def test_a_regression_leaves_none_and_says_so_before_it_trains(cache_dir):
+    """Log-softmax of one predicted value is 0 whatever it is: certainty in a class that isn't there."""
+    trial = trial_of(data={"name": "teacher", "n_train": 100}, train__loss="mse")
+    shares = []
+    with pytest.raises(BadInput, match=r"of a regression.*allowed: classifications"):
+        list(train(stack_of([trial]), [splits_for(trial, cache_dir)], report=shares.append, leave=print))
+    assert shares == []
