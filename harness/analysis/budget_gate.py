@@ -53,12 +53,14 @@ def grid_gain(values: Floats) -> float:
 def _scores(question: Question, arm: str) -> dict[int, float]:
     """Tuning point -> mean outcome over its seeds, above is better; failed runs left out."""
     outcome = _on_validation(question.outcome)
-    classes = question.evidence.design.data[arm].n_classes
+    facts = question.evidence.design.data[arm]
     sign = 1.0 if question.direction == "higher" else -1.0
     scores = {}
     for index, runs in tuning_points(question.evidence, arm).items():
         found = [
-            outcome_value(outcome, r, question.target, classes) for r in runs if r.status is not Status.FAILED
+            outcome_value(outcome, r, question.target, facts.n_classes, facts.n_train)
+            for r in runs
+            if r.status is not Status.FAILED
         ]
         values = np.array([v.value for v in found])
         if len(values):

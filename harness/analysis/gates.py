@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Collection, Iterable
+from typing import NamedTuple
 
 import numpy as np
 
 from harness.analysis.budget_gate import budget_gain
+from harness.analysis.equal_budgets import equal_budgets
 from harness.analysis.gate_finding import GateFinding, not_applicable
-from harness.analysis.outcome_table import arm_values, finished, outcome_table, tuning_points
+from harness.analysis.outcome_table import arm_values, finished, outcome_table
+from harness.analysis.outcomes import units_a_step
 from harness.analysis.question import Question
-from harness.words.design import Arm
 from harness.words.hypothesis import Dose, InteriorOptimum, Threshold
 from harness.words.record import Record, Status
 from harness.words.study import Require
@@ -58,8 +59,8 @@ def ceiling_or_floor(question: Question) -> GateFinding:
     """G2: the outcome leaves room for a difference.
 
     Accuracy and error: fails where every arm is above 99 %, or the worst arm leaves an error below
-    2 delta, or every arm is within two standard errors of chance. Steps to a target: fails where in
-    every arm more than half the runs reach it by the first evaluation after a step, or more than half
+    2 delta, or every arm is within two standard errors of chance. Time to a target: fails where in
+    every arm more than half the runs reach it by its first evaluation after a step, or more than half
     never do.
     """
     if question.outcome.function == "steps_to":
@@ -84,8 +85,7 @@ def _target_out_of_reach(question: Question) -> GateFinding:
     table = question.table[question.table["arm"].isin(question.arms)]
     if table.empty:
         return not_applicable("no finished runs")
-    judged = (r for p, r in finished(question.evidence, "judge") if p.arm in question.arms)
-    first = min(step for r in judged for step in r.steps if step > 0)
+    first = table["arm"].map({a: _first_evaluation(question, a) for a in question.arms})
     early = float((table["value"] <= first).groupby(table["arm"]).mean().min())
     never = float(table["censored"].groupby(table["arm"]).mean().min())
     found = (
@@ -96,6 +96,21 @@ def _target_out_of_reach(question: Question) -> GateFinding:
         "evaluate more often, or raise the target" if early > 0.5 else "train longer, or lower the target"
     )
     return GateFinding.of(question.arms if max(early, never) > 0.5 else (), found, found, remedy)
+
+
+def _first_evaluation(question: Question, arm: str) -> float:
+    """When an arm's runs are first evaluated after a step, in the outcome's unit; NaN without any."""
+    n_train = question.evidence.design.data[arm].n_train
+    return min(
+        (
+            units_a_step(question.outcome, r, n_train) * step
+            for p, r in finished(question.evidence, "judge")
+            if p.arm == arm
+            for step in r.steps
+            if step > 0
+        ),
+        default=np.nan,
+    )
 
 
 def manipulation(question: Question) -> GateFinding:
@@ -201,59 +216,6 @@ def reproducible(question: Question) -> GateFinding:
     return GateFinding.of(
         failing, f"{text}; largest difference {worst:g}", text, "find what differs, with `harness reproduce`"
     )
-
-
-def equal_budgets(question: Question) -> GateFinding:
-    """G7: equal declared tuning trials, steps, data and finished replicates for every arm the claim names.
-
-    The extension rule's points are reported and not counted. What the study sweeps (steps, data) may
-    differ by design.
-    """
-    design = question.evidence.design
-    swept = {p for a in design.arms for p in _swept_paths(a)}
-    budgets = {a: _budget(question, a) for a in question.arms}
-    free = {"steps"} if swept & {"train.epochs", "train.steps", "train.batch_size"} else set()
-    free |= {"data"} if any(p.startswith("data.") for p in swept) else set()
-    if "data" in free:
-        free |= {"steps"}
-    usual = {key: max(b[key] for b in budgets.values()) for key in budgets[question.arms[0]]}
-    usual["replicates"] = design.study.judge.replicates
-    unequal = {a: [k for k, v in b.items() if k not in free and v != usual[k]] for a, b in budgets.items()}
-    failing = [a for a, keys in unequal.items() if keys]
-    different = "; ".join(f"{a}: {k} {budgets[a][k]}, not {usual[k]}" for a in failing for k in unequal[a])
-    extended = [f"{a} +{n}" for a in question.arms if (n := _extra_points(question, a))]
-    equal = (
-        f"{usual['tuning trials']} tuning trials, {usual['replicates']} replicates, {usual['steps']} steps"
-    )
-    note = f"; extended ranges: {', '.join(extended)} points" if extended else ""
-    return GateFinding.of(
-        failing, different + note, equal + note, "run what is missing, or equalise the design"
-    )
-
-
-def _swept_paths(arm: Arm) -> set[str]:
-    inner = {p for v in arm.values.values() if isinstance(v, Mapping) for p in v}
-    return set(arm.values) | inner
-
-
-def _budget(question: Question, arm: str) -> dict[str, Any]:
-    design, choices = question.evidence.design, question.evidence.choices
-    points = choices[arm].points if arm in choices else []
-    declared = {p.index for p in points if p.round == 0}
-    facts = design.data[arm]
-    return {
-        "tuning trials": sum(
-            len(r) for i, r in tuning_points(question.evidence, arm).items() if i in declared
-        ),
-        "steps": design.steps.get(arm, 0),
-        "data": (facts.n_train, facts.n_val, facts.n_test),
-        "replicates": int((question.table["arm"] == arm).sum()),
-    }
-
-
-def _extra_points(question: Question, arm: str) -> int:
-    choice = question.evidence.choices.get(arm)
-    return 0 if choice is None else sum(p.round > 0 for p in choice.points)
 
 
 def tuning_budget(question: Question) -> GateFinding:

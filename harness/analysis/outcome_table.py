@@ -59,8 +59,9 @@ def outcome_table(
     if target is None and outcome.function == "steps_to":
         target = resolve_target(evidence, outcome.metric)
     rows = [
-        (p.arm, p.replicate, *outcome_value(outcome, record, target, evidence.design.data[p.arm].n_classes))
+        (p.arm, p.replicate, *outcome_value(outcome, record, target, f.n_classes, f.n_train))
         for p, record in _judged(evidence, outcome)
+        for f in (evidence.design.data[p.arm],)
         if p.arm in arms or _measured(outcome, record)
     ]
     table = pd.DataFrame(rows, columns=COLUMNS)

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from harness.analysis.probe_outcome import probe_value
 from harness.errors import BadInput
+from harness.words.config import batch_size_of
 from harness.words.metrics import Metric, split_metric
-from harness.words.outcome import OUTCOMES, Outcome
+from harness.words.outcome import OUTCOMES, UNITS, Outcome
 from harness.words.probes import PROBES, ProbeOptions
 from harness.words.record import Record, Status
 
@@ -39,20 +40,26 @@ class _Asked(NamedTuple):
     record: Record
     target: float | None
     n_classes: int | None
+    n_train: int | None
 
 
 def outcome_value(
-    outcome: Outcome, record: Record, target: float | None = None, n_classes: int | None = None
+    outcome: Outcome,
+    record: Record,
+    target: float | None = None,
+    n_classes: int | None = None,
+    n_train: int | None = None,
 ) -> Value:
     """The outcome of one record. `target` on the metric's scale is needed by `steps_to` alone.
 
     `n_classes` gives a diverged run its worst value (accuracy 1/C, NLL log C); without it, or for a
-    metric without a known worst value, a diverged run's value is NaN.
+    metric without a known worst value, a diverged run's value is NaN. `n_train` tells how many examples
+    a full batch has, for times in examples.
     Raises BadInput for an outcome that is not available, a metric the record lacks, a failed trial.
     """
     if record.status is Status.FAILED:
         raise BadInput(f"trial {record.trial} failed ({record.reason}); a failed trial has no outcome")
-    return _function(outcome)(_Asked(outcome, record, target, n_classes))
+    return _function(outcome)(_Asked(outcome, record, target, n_classes, n_train))
 
 
 def outcome_direction(outcome: Outcome, override: Direction | None = None) -> Direction:
@@ -116,7 +123,10 @@ def _area(asked: _Asked) -> Value:
 
 
 def _steps_to(asked: _Asked) -> Value:
-    """Optimizer steps until the running median of three evaluations reaches the target, at least 1."""
+    """The time until the running median of three evaluations reaches the target, at least a step's.
+
+    In optimizer steps, or with `unit: examples` in training examples: steps times the batch size.
+    """
     metric = _metric(asked)
     if asked.target is None:
         raise BadInput(
@@ -125,11 +135,14 @@ def _steps_to(asked: _Asked) -> Value:
     curve, steps = _curve(asked), np.asarray(asked.record.steps, dtype=float)
     if len(curve) < 3:
         raise BadInput(f"outcome {asked.outcome} needs at least 3 evaluations a run; found {len(curve)}")
+    size = units_a_step(asked.outcome, asked.record, asked.n_train)
     if asked.record.status is Status.DIVERGED:
-        return Value(float(steps[-1]), censored=True, diverged=True)
+        return Value(size * float(steps[-1]), censored=True, diverged=True)
     sign = 1.0 if metric.better == "higher" else -1.0
     step = first_step(steps, sign * curve, sign * asked.target)
-    return Value(float(steps[-1]), censored=True) if step is None else Value(max(step, LEAST_STEPS))
+    if step is None:
+        return Value(size * float(steps[-1]), censored=True)
+    return Value(size * max(step, LEAST_STEPS))
 
 
 def _diverged(asked: _Asked) -> Value:
@@ -157,6 +170,20 @@ def _probe(asked: _Asked) -> Value:
     if asked.record.status is Status.DIVERGED and asked.outcome.options.get("when") != "start":
         return Value(float(np.nan), diverged=True)
     return Value(probe_value(asked.outcome, asked.record))
+
+
+def units_a_step(outcome: Outcome, record: Record, n_train: int | None) -> int:
+    """How many of the units of a time to a target one step of a run takes: 1, or a batch's examples.
+
+    Raises BadInput for an unknown unit, and for a full batch where `n_train` is not known.
+    """
+    if outcome.unit not in UNITS:
+        raise BadInput(f"outcome {outcome}: found unit {outcome.unit!r}; allowed: {', '.join(UNITS)}")
+    if outcome.unit == "steps":
+        return 1
+    if n_train is None:
+        raise BadInput(f"outcome {outcome} needs the number of training examples; give n_train")
+    return batch_size_of(record.config, n_train)
 
 
 def first_step(steps: Floats, curve: Floats, target: float) -> float | None:
@@ -205,6 +232,7 @@ FUNCTIONS: dict[str, Callable[[_Asked], Value]] = {
 }
 OPTIONS: dict[str, set[str]] = {
     "final": {"restarts"},  # chosen among before an outcome is made: `outcome_table`
+    "steps_to": {"unit"},
     "success": {"at_least", "at_most"},
     "probe": set(ProbeOptions.model_fields),
 }

@@ -113,7 +113,7 @@ def with_delta(asked: Question, reference: str, given: Delta | None) -> Question
     `reference` is the column whose mean a relative delta refers to. Raises BadInput without a default.
     """
     if asked.outcome.function == "steps_to" and isinstance(asked.hypothesis, BY_RATIO):
-        delta, scale = ratio_scale(given)
+        delta, scale = ratio_scale(asked.outcome, given)
     else:
         mean = column_means(asked)[reference]
         delta, scale = difference_scale(asked.outcome, given, mean, reference)

@@ -71,18 +71,20 @@ def difference_scale(
         return delta.value * abs(mean), Scale("relative", f"% of {reference}'s mean", mean)
     if is_share(outcome):
         return delta.value, Scale("points", "percentage points")
-    unit = "steps" if outcome.function == "steps_to" else outcome.metric.partition("/")[2]
+    timed = outcome.function == "steps_to"
+    unit = outcome.unit_label if timed else outcome.metric.partition("/")[2]
     return delta.value, Scale("plain", unit)
 
 
-def ratio_scale(given: Delta | None) -> tuple[float, Scale]:
-    """The smallest log ratio of steps that matters. Raises BadInput for a ratio of 1 or less."""
+def ratio_scale(outcome: Outcome, given: Delta | None) -> tuple[float, Scale]:
+    """The smallest log ratio of times to a target that matters. Raises BadInput for a ratio of 1 or less."""
     ratio = SPEED_UP if given is None else given.value + given.relative
     if ratio <= 1:
         raise BadInput(
-            f"delta of a comparison of steps is a ratio of steps above 1, such as 1.25; found {given}"
+            f"delta of a comparison of times is a ratio of {outcome.unit_label} above 1, such as 1.25; "
+            f"found {given}"
         )
-    return math.log(ratio), Scale("ratio", "ratio of steps")
+    return math.log(ratio), Scale("ratio", f"ratio of {outcome.unit_label}")
 
 
 def default_delta(outcome: Outcome, reference_mean: float) -> Delta:
@@ -97,6 +99,9 @@ def default_delta(outcome: Outcome, reference_mean: float) -> Delta:
 
 def outcome_label(outcome: Outcome) -> str:
     """The outcome in words: "test accuracy", "steps to target validation accuracy"."""
+    if outcome.function == "steps_to":
+        split, metric = split_metric(outcome.metric)
+        return f"{outcome.unit_label} to target {SPLIT_LABELS[split]} {metric.label}"
     if outcome.function in ("diverged", "success"):
         return {"diverged": "rate of divergence", "success": "rate of success"}[outcome.function]
     if outcome.function == "probe" and outcome.metric in PROBES:
@@ -122,4 +127,4 @@ def _probe_label(outcome: Outcome) -> str:
     return f"{label}{'' if options.layer == 'all' else f', layer {options.layer}'}{when}"
 
 
-PREFIXES = {"final": "", "best": "best ", "area": "mean over training of ", "steps_to": "steps to target "}
+PREFIXES = {"final": "", "best": "best ", "area": "mean over training of "}

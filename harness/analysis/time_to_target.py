@@ -1,4 +1,7 @@
-"""`faster`: how many times fewer steps an arm needs to reach a target, with runs that never reach it."""
+"""`faster`: how many times sooner an arm reaches a target, with runs that never reach it.
+
+Times are in one unit for both arms of a pair: optimizer steps, or training examples.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from harness.analysis.sign_flip import Alternative
 
 
 def log_speed_up(pairs: Pairs, variance_ratio: float = 0.0) -> Interval:
-    """log(T_b / T_a), above 0 where a is faster, from n >= 2 pairs of steps to the target.
+    """log(T_b / T_a), above 0 where a is faster, from n >= 2 pairs of times to the target.
 
     None censored: the mean of the paired logs, paired t; exp(value) is the geometric speed-up.
     Some censored: the log ratio of the restricted means, log(mean min(T_b, budget) / mean min(T_a,
@@ -53,7 +56,7 @@ def win_loss_p(signs: Floats, alternative: Alternative = "two-sided") -> float:
 
 
 def restricted_mean_difference(pairs: Pairs, variance_ratio: float = 0.0) -> Interval:
-    """mean min(T_b, budget) - mean min(T_a, budget) in steps; the jackknife of a mean is its paired t."""
+    """mean min(T_b, budget) - mean min(T_a, budget) in the pairs' unit; a mean's jackknife is paired t."""
     return paired_t(pairs.b - pairs.a, variance_ratio)
 
 

@@ -13,6 +13,7 @@ from harness.analysis.scale import SPLIT_LABELS
 from harness.analysis.verdict_rule import Decision
 from harness.words.design import DataFacts
 from harness.words.metrics import split_metric
+from harness.words.outcome import UNITS
 from harness.words.verdict import Answer, Estimate
 
 SCOPES = {
@@ -59,10 +60,11 @@ def amount(question: Question, value: float) -> str:
 
 
 def unit(question: Question) -> str:
-    """What follows a shown number: " percentage points", " %", " steps", or nothing."""
+    """What follows a shown number: " percentage points", " %", " steps", " training examples", or nothing."""
     if question.scale.kind == "relative":
         return " %"
-    return f" {question.scale.unit}" if _is_points(question) or question.scale.unit == "steps" else ""
+    timed = question.scale.unit in UNITS.values()
+    return f" {question.scale.unit}" if _is_points(question) or timed else ""
 
 
 def scope_text(data: Mapping[str, DataFacts]) -> str:

@@ -20,7 +20,7 @@ from harness.words.form_errors import Problem, shown
 from harness.words.hypothesis import BestOf
 from harness.words.metrics import split_metric
 from harness.words.named import named_columns
-from harness.words.outcome import AVAILABLE_OUTCOMES, Outcome
+from harness.words.outcome import AVAILABLE_OUTCOMES, UNITS, Outcome
 from harness.words.study import Study
 from harness.words.yaml_tree import Location
 
@@ -114,8 +114,11 @@ def _option_message(outcome: Outcome, place: Location, study: Study) -> str | No
     options: Mapping[str, Any] = outcome.options
     if outcome.function == "final" and list(options) == ["restarts"]:
         return _restarts_message(outcome, place, study)
+    if outcome.function == "steps_to" and list(options) == ["unit"]:
+        return None if options["unit"] in UNITS else unknown("unit", str(options["unit"]), UNITS)
     if outcome.function != "success":
-        return None if not options else f"{outcome.function} takes no options; found {', '.join(options)}"
+        allowed = "no options but unit" if outcome.function == "steps_to" else "no options"
+        return None if not options else f"{outcome.function} takes {allowed}; found {', '.join(options)}"
     if len(options) != 1 or next(iter(options)) not in bounds:
         return f"success needs at_least or at_most, one of the two; found {', '.join(options) or 'neither'}"
     value = next(iter(options.values()))

@@ -131,7 +131,7 @@ def _detectable(design: Design, index: int, hypothesis: Hypothesis, known: Sigma
     d_z = smallest_effect(n)
     sigma, basis = known or _assumed(design, hypothesis)
     ratio = hypothesis.outcome.function == "steps_to" and isinstance(hypothesis, BY_RATIO)
-    unit = "ratio of steps" if ratio else _unit(hypothesis)
+    unit = f"ratio of {hypothesis.outcome.unit_label}" if ratio else _unit(hypothesis)
     difference = None if sigma is None else d_z * sigma
     if difference is not None and ratio:
         difference = math.exp(difference)
@@ -167,6 +167,6 @@ def _assumed(design: Design, hypothesis: Hypothesis) -> tuple[float | None, str]
 
 def _unit(hypothesis: Hypothesis) -> str:
     if hypothesis.outcome.function == "steps_to":
-        return "steps"
+        return hypothesis.outcome.unit_label
     name = hypothesis.outcome.metric.partition("/")[2]
     return METRICS[name].label if name in METRICS else hypothesis.outcome.function

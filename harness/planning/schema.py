@@ -14,7 +14,7 @@ from harness.catalogue.resolve import NAMES, TABLES
 from harness.planning.tiers import OWN_SECTIONS
 from harness.words.config import SECTIONS, TrainSection
 from harness.words.metrics import SPLITS
-from harness.words.outcome import OUTCOMES
+from harness.words.outcome import OUTCOMES, UNITS
 from harness.words.study import Study
 
 Schema = dict[str, Any]
@@ -68,7 +68,7 @@ def _outcome() -> Schema:
     short = {
         "type": "object",
         "oneOf": [{"required": [name]} for name in OUTCOMES],
-        "properties": dict.fromkeys(OUTCOMES, metric),
+        "properties": {**dict.fromkeys(OUTCOMES, metric), "unit": {"enum": list(UNITS)}},
         "not": {"required": ["function"]},
     }
     named = {"enum": [*OUTCOMES, *_metrics()]}

@@ -13,7 +13,7 @@ from harness.running.pace import Pace, Pacer
 from harness.training.probes import probe_plan
 from harness.training.run import plan_steps
 from harness.training.stack import Stack
-from harness.words.config import RunConfig
+from harness.words.config import RunConfig, batch_size_of
 from harness.words.probes import PROBES
 
 Cost = Callable[[Stack], float]

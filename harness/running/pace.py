@@ -21,12 +21,12 @@ from harness.catalogue.data.base import Splits
 from harness.catalogue.resolve import data_facts
 from harness.running.memory import free_bytes, held_bytes, is_out_of_memory
 from harness.running.timing.machine import processor
-from harness.training.members import batch_size_of, stacked_orders
+from harness.training.members import stacked_orders
 from harness.training.run import Run, plan_steps, start
 from harness.training.stack import Stack
 from harness.training.train import one_thread, train_step
 from harness.words.base import Word, content_hash
-from harness.words.config import RunConfig
+from harness.words.config import RunConfig, batch_size_of
 
 SIZES = (1, 4, 16, 64, 256, 1024, 4096)
 WARM_UP, TIMED = 1, 4  # steps; the first records the program

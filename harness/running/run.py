@@ -14,7 +14,7 @@ from harness.running.freeze import check_design, freeze, judged_under, targets
 from harness.running.job import Job
 from harness.running.reruns import compare
 from harness.training.stack import Stack
-from harness.words.design import Choice, Design, Frozen
+from harness.words.design import Choice, DataFacts, Design, Frozen
 from harness.words.metrics import split_metric
 from harness.words.outcome import Outcome
 from harness.words.record import Record, Status
@@ -91,7 +91,7 @@ def selection(design: Design) -> Outcome:
     asked = getattr(design.study.primary, "outcome", None)
     metric = asked.metric if asked is not None and "/" in asked.metric else "val/accuracy"
     if asked is not None and asked.function == "steps_to":
-        return Outcome(function="steps_to", metric=metric)
+        return Outcome(function="steps_to", metric=metric, options=asked.options)
     regression = any(f.n_classes is None for f in design.data.values())
     name = "mse" if regression and "/" not in getattr(asked, "metric", "") else split_metric(metric)[1].name
     return Outcome(function="final", metric=f"val/{name}")
@@ -148,18 +148,18 @@ class Tuning:
     def _scores(self, label: str, runs: Sequence[Record]) -> Scores:
         """One value a seed that was not lost."""
         whole = [r for r in runs if r.status is Status.DONE]
-        target, classes = self.targets.get(self.outcome.metric), self.design.data[label].n_classes
-        values = [score(self.outcome, r, target, classes) for r in whole]
+        target, facts = self.targets.get(self.outcome.metric), self.design.data[label]
+        values = [score(self.outcome, r, target, facts) for r in whole]
         return Scores(values, diverged=len(runs) - len(whole))
 
 
-def score(outcome: Outcome, record: Record, target: float | None, n_classes: int | None) -> float:
+def score(outcome: Outcome, record: Record, target: float | None, facts: DataFacts) -> float:
     """What tuning selects on: the outcome, but a run that never reached its target is told apart from others.
 
     It counts as its whole budget times 1 + the share of the target it ended short by: of settings
     that all fall short, the one that came closest wins.
     """
-    value = outcome_value(outcome, record, target, n_classes)
+    value = outcome_value(outcome, record, target, facts.n_classes, facts.n_train)
     if not value.censored or target is None:
         return value.value
     shortfall = abs(record.curves[outcome.metric][-1] - target) / abs(target)

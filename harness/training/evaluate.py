@@ -10,8 +10,9 @@ from torch import Tensor
 
 from harness.catalogue.losses import PerExample
 from harness.catalogue.metrics import Measure
-from harness.training.members import Split, StackData, batch_size_of
+from harness.training.members import Split, StackData
 from harness.training.program import Buffers, Program
+from harness.words.config import batch_size_of
 
 # Examples evaluated at once, whatever the stack: sums must not depend on it. Small enough for caches.
 CHUNK = 250

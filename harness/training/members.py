@@ -103,12 +103,6 @@ def strengths(trials: Sequence[Trial], device: torch.device) -> Tensor:
     return torch.tensor(values, dtype=torch.float64, device=device)
 
 
-def batch_size_of(config: dict[str, Any], n_train: int) -> int:
-    """Examples a step; "full" is all of them."""
-    size = config["train"]["batch_size"]
-    return n_train if size == "full" else int(size)
-
-
 def stacked_orders(
     trials: Sequence[Trial], n_train: int, batch_size: int, device: torch.device
 ) -> Iterator[Tensor]:

@@ -144,6 +144,12 @@ class TrainSection(Word):
         return self.steps if self.steps is not None else (self.epochs or 0) * self.steps_per_epoch(n_train)
 
 
+def batch_size_of(config: Mapping[str, Any], n_train: int) -> int:
+    """Examples a step of a resolved config; "full" is all `n_train` of them."""
+    size = config["train"]["batch_size"]
+    return n_train if size == "full" else int(size)
+
+
 # What acts on judged trials alone: arms that differ in nothing else share their tuning, and so its choice.
 JUDGED_ALONE = ("lr_multiple", "test_mode")
 

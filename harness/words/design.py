@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from harness.errors import BadInput, UnknownName
 from harness.words.base import Word, content_hash
+from harness.words.config import batch_size_of
 from harness.words.ensemble import ensemble_of
 from harness.words.hypothesis import Faster, Hypothesis, Side, Superiority, restarts_of
 from harness.words.study import Study
@@ -115,6 +116,18 @@ class Design(Word):
             (s, h.at) for h in asking for s in (sides_of(h) if hasattr(h, "b") else [getattr(h, "arm", {})])
         ]
         return arm in {a.label for side, at in sides for a in self.select_arms(side, at)}
+
+    def budget(self, arm: str, unit: str) -> int:
+        """What a trial of the arm may take: optimizer steps, or the training examples of all of them."""
+        return self.steps[arm] * self._a_step(arm, unit)
+
+    def same_budget(self, arm: str, other: str, unit: str) -> bool:
+        """Whether two arms' budgets are equal, as far as whole steps go: no room for one more step."""
+        small, large = sorted((arm, other), key=lambda a: self.budget(a, unit))
+        return self.budget(large, unit) - self.budget(small, unit) < self._a_step(small, unit)
+
+    def _a_step(self, arm: str, unit: str) -> int:
+        return batch_size_of(self.arm(arm).config, self.data[arm].n_train) if unit == "examples" else 1
 
     @property
     def folder(self) -> str:

@@ -10,6 +10,7 @@ from harness.errors import unknown
 from harness.words.base import Word
 
 OUTCOMES = ("final", "best", "steps_to", "area", "probe", "ensemble", "success", "diverged", "cost", "exact")
+UNITS = {"steps": "steps", "examples": "training examples"}  # of a time to a target, and in words
 # Those a run can already measure; the rest parses, and planning says that it isn't there yet.
 AVAILABLE_OUTCOMES = ("final", "best", "steps_to", "area", "diverged", "success", "probe", "exact")
 
@@ -17,7 +18,8 @@ AVAILABLE_OUTCOMES = ("final", "best", "steps_to", "area", "diverged", "success"
 class Outcome(Word):
     """One number for an arm and a replicate: a function of records, a metric, and the function's options.
 
-    Written `{steps_to: val/accuracy}`, or `test/accuracy` for `{final: test/accuracy}`, or `diverged`.
+    Written `{steps_to: val/accuracy}` (with `unit: examples`: counted in training examples, steps times
+    batch size), or `test/accuracy` for `{final: test/accuracy}`, or `diverged`.
     """
 
     function: str
@@ -45,8 +47,19 @@ class Outcome(Word):
             raise ValueError(unknown("outcome", self.function, OUTCOMES))
         return self
 
+    @property
+    def unit(self) -> str:
+        """What a time to a target is counted in: one of `UNITS`, steps unless the study says otherwise."""
+        return str(self.options.get("unit", "steps"))
+
+    @property
+    def unit_label(self) -> str:
+        """The unit as readers see it."""
+        return UNITS.get(self.unit, self.unit)
+
     def __str__(self) -> str:
-        return f"{self.function} {self.metric}".strip()
+        unit = "" if self.unit == "steps" else f" in {self.unit}"
+        return f"{self.function} {self.metric}".strip() + unit
 
 
 class Delta(Word):

@@ -203,6 +203,62 @@ def test_g7_steps_may_differ_where_the_study_sweeps_them(evidence):
     assert check(replace(evidence, design=swept), "G7").passed
 
 
+def of_batches(evidence, unit, sizes, steps):
+    """The study's arms with batches and steps of their own, its `faster` hypothesis in a unit."""
+    arms = [
+        a.model_copy(
+            update={
+                "values": {"train.batch_size": sizes[a.label]},
+                "config": {**a.config, "train": {**a.config["train"], "batch_size": sizes[a.label]}},
+            }
+        )
+        for a in evidence.design.arms
+    ]
+    design = evidence.design.model_copy(update={"arms": arms, "steps": steps})
+    first, fast = design.study.hypotheses
+    outcome = fast.outcome.model_copy(update={"options": {"unit": unit}})
+    found = replace(evidence, design=design)
+    return with_study(found, hypotheses=[first, fast.model_copy(update={"outcome": outcome})])
+
+
+BATCHES = {"sgd": 1, "momentum": "full", "adam": 100}  # of 4,000 training examples
+
+
+@pytest.mark.parametrize(
+    ("unit", "adam", "momentum", "passed"),
+    [
+        ("examples", 1200, 30, True),  # 120,000 examples both
+        ("examples", 1200, 1200, False),
+        ("examples", 1239, 30, True),  # no room for a full batch in what the other has more
+        ("examples", 1240, 30, False),
+        ("examples", 1199, 30, False),  # one batch of 100 would have fitted
+        ("steps", 1200, 1200, True),
+        ("steps", 1200, 30, False),
+    ],
+)
+def test_g7_of_a_time_to_a_target_compares_budgets_in_its_unit(evidence, unit, adam, momentum, passed):
+    steps = {"sgd": 1, "momentum": momentum, "adam": adam}
+    found = check(of_batches(evidence, unit, BATCHES, steps), "G7", 1)
+    assert found.passed is passed
+    assert ("training examples" in found.detail) is (unit == "examples")
+
+
+def test_g2_counts_the_first_evaluation_of_each_arm_in_the_unit(evidence):
+    """After 40 steps: 160,000 examples of full batches, 4,000 of batches of 100."""
+    records = {
+        p.trial: evidence.records[p.trial].model_copy(
+            update={"config": {"train": {"batch_size": BATCHES[p.arm]}}}
+        )
+        for p in evidence.planned
+    }
+    found = of_batches(replace(evidence, records=records), "examples", BATCHES, evidence.design.steps)
+    table = ask(found, found.design.study.hypotheses[1]).table
+    first = {"momentum": 160_000.0, "adam": 4_000.0, "sgd": 40.0}
+    early = table.assign(value=table["arm"].map(first))
+    assert check(found, "G2", 1, table=early).passed is False
+    assert check(found, "G2", 1, table=early.assign(value=table["arm"].map({**first, "adam": 4001.0}))).passed
+
+
 @pytest.mark.parametrize("hypothesis", [0, 1])
 def test_g8_gain_of_a_doubled_budget(evidence, hypothesis):
     assert check(evidence, "G8", hypothesis).passed

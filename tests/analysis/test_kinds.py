@@ -402,8 +402,8 @@ def test_steps_over_levels_are_compared_by_their_ratio():
     records = {
         p.trial: evidence.records[p.trial].model_copy(
             update={
-                "steps": [0, 2 * steps[int(p.arm)], 4 * steps[int(p.arm)]],
-                "curves": {"val/accuracy": [0.0, 0.8, 0.8]},
+                "steps": [0, steps[int(p.arm)] // 2, 2 * steps[int(p.arm)], 4 * steps[int(p.arm)]],
+                "curves": {"val/accuracy": [0.0, 0.2, 0.8, 0.8]},
             }
         )
         for p in evidence.planned

@@ -55,6 +55,37 @@ def test_steps_to_with_missing_values_and_divergence():
     assert steps_to([0.6, 0.6, NAN, NAN], 0.5, status=Status.DIVERGED) == (40.0, True, True)
 
 
+@pytest.mark.parametrize(("size", "each"), [(32, 32), ("full", 4000)])
+def test_time_in_examples_is_steps_times_the_batch_size(size, each):
+    """Interpolated, censored at the budget, and at least one batch."""
+    train = {"config": {"train": {"batch_size": size}}}
+    in_examples = outcome("steps_to", unit="examples")
+
+    def examples(curve, target, **kw):
+        run = record(curve, **kw).model_copy(update=train)
+        return outcome_value(in_examples, run, target, n_train=4000)
+
+    assert examples([0.1, 0.2, 0.3, 0.4, 0.5], 0.35).value == pytest.approx(35 * each)
+    assert examples([0.1] * 5, 0.5) == (50.0 * each, True, False)
+    lost = examples([0.6, 0.6, NAN, NAN], 0.5, status=Status.DIVERGED)
+    assert lost == (40.0 * each, True, True)
+    there = record([0.6] * 3).model_copy(update={**train, "steps": [0, 10, 20]})
+    assert outcome_value(in_examples, there, 0.5, n_train=4000).value == each
+
+
+def test_a_time_in_an_unknown_unit_or_a_batch_of_unknown_size_is_refused():
+    run = record([0.1, 0.2, 0.3])
+    with pytest.raises(BadInput, match="found unit 'epochs'; allowed: steps, examples"):
+        outcome_value(outcome("steps_to", unit="epochs"), run, 0.2)
+    with pytest.raises(BadInput, match="give n_train"):
+        outcome_value(outcome("steps_to", unit="examples"), run, 0.2)
+
+
+def test_a_unit_is_part_of_an_outcomes_name():
+    assert str(outcome("steps_to", unit="examples")) == "steps_to val/accuracy in examples"
+    assert str(outcome("steps_to", unit="steps")) == str(outcome("steps_to")) == "steps_to val/accuracy"
+
+
 def test_steps_to_of_a_loss_falls():
     run = record([2.0, 1.5, 1.0, 0.5, 0.4], metric="val/loss")
     assert outcome_value(outcome("steps_to", "val/loss"), run, 0.75).value == pytest.approx(35)

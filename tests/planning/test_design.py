@@ -37,6 +37,17 @@ def test_the_optimizers_sketch(load):
     assert design.target_reference().label == "momentum"
 
 
+def test_a_budget_in_steps_and_in_examples(load):
+    text = TUNED.replace("optimizer.name: [sgd, adam]", "train.batch_size: [100, 1500, full]") + BEST
+    design = make_design(load(text))
+    assert design.steps == {"100": 1200, "1500": 60, "full": 30}  # of 4,000 examples, 30 times over
+    assert [design.budget(a, "examples") for a in design.steps] == [120_000, 90_000, 120_000]
+    assert design.budget("full", "steps") == 30
+    assert design.same_budget("100", "full", "examples")
+    assert not design.same_budget("100", "full", "steps")
+    assert not design.same_budget("1500", "100", "examples")  # a short last batch is left out, every epoch
+
+
 def test_tier_and_replicates(load):
     file = load(SKETCHES["optimizers"])
     full = make_design(file, "full")
@@ -238,6 +249,14 @@ HYPOTHESES = {
     "faster without steps": (
         "{kind: faster, a: adam, b: sgd, outcome: test/accuracy}",
         "hypotheses.0.outcome: found 'final test/accuracy'; `faster` compares steps",
+    ),
+    "unknown unit": (
+        "{kind: faster, a: adam, b: sgd, outcome: {steps_to: val/accuracy, unit: example}, delta: 1.25}",
+        "hypotheses.0.outcome: unknown unit 'example'. Did you mean 'examples'?",
+    ),
+    "options of steps_to": (
+        "{kind: faster, a: adam, b: sgd, outcome: {steps_to: val/accuracy, at: end}, delta: 1.25}",
+        "hypotheses.0.outcome: steps_to takes no options but unit; found at",
     ),
     "ratio of one": (
         "{kind: faster, a: adam, b: sgd, outcome: {steps_to: val/accuracy}, delta: 0.25}",

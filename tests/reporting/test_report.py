@@ -213,6 +213,25 @@ def test_two_arms_one_hypothesis() -> None:
     to_pdf(document)
 
 
+def test_a_time_in_examples_is_called_one_wherever_it_is_shown() -> None:
+    """And a survival plot shows the arms of the budget that is compared, no others."""
+    fast = {"kind": "faster", "a": "adam", "b": "momentum", "delta": 1.25}
+    fast["outcome"] = {"steps_to": "val/accuracy", "unit": "examples"}
+    evidence = simulated_evidence(replicates=8, hypotheses=[fast])
+    longer = evidence.design.model_copy(update={"steps": evidence.design.steps | {"sgd": 2400}})
+    evidence = replace(evidence, design=longer)
+    verdict = judge_study(evidence)
+    assert "fewer training examples than momentum" in verdict.hypotheses[0].statement
+    document = build_document(evidence, verdict)
+    figures = {f.name: f for f in blocks_of(document, Figure)}
+    assert set(figures["time-to-target-0"].data["arm"]) == {"momentum", "rmsprop", "adam"}
+    assert "The budget was 120,000 training examples." in figures["time-to-target-0"].caption
+    assert "how many times fewer training examples were needed" in figures["sensitivity-0"].caption
+    page = _one_line(" ".join(_Page(to_html(document)).texts))
+    assert "fewer steps" not in page
+    assert "ratio of steps" not in page
+
+
 def test_an_arm_of_which_every_run_diverged() -> None:
     evidence = simulated_evidence(replicates=8, arms=("momentum", "adam"), diverged={"adam": 1.0})
     verdict = judge_study(evidence)

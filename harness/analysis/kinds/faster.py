@@ -1,4 +1,4 @@
-"""Faster: a reaches the target in fewer steps than b, by a factor of at least delta."""
+"""Faster: a reaches the target in fewer steps (or training examples) than b, by a factor of delta or more."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TARGET_GRID = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.05)  # of the way from the first 
 
 
 def faster(asked: Question) -> Answered:
-    """The log ratio of steps to the target; with censored runs the robustness test is wins against losses."""
+    """The log ratio of times to the target; with censored runs the robustness test is wins against losses."""
     both = pairs(asked.table, asked.subject, asked.reference)
     if len(both) < 2:
         return Answered(asked)
@@ -39,7 +39,8 @@ def faster(asked: Question) -> Answered:
     robust = effect_by_flips(asked, logs, interval.value)
     if censored:
         gap = restricted_mean_difference(both, asked.variance_ratio)
-        extra |= {"steps_saved": gap.value, "steps_saved_low": gap.low, "steps_saved_high": gap.high}
+        saved = f"{asked.outcome.unit}_saved"
+        extra |= {saved: gap.value, f"{saved}_low": gap.low, f"{saved}_high": gap.high}
         robust = _by_wins(asked, both, interval.value)
     lost = 2 <= len(kept) < len(both)
     return Answered(
@@ -54,7 +55,7 @@ def faster(asked: Question) -> Answered:
 
 
 def _by_wins(asked: Question, both: Pairs, value: float) -> Answer | None:
-    """Wins against losses as they are, and with a's steps lengthened by delta (censored stay censored)."""
+    """Wins against losses as they are, and with a's times lengthened by delta (censored stay censored)."""
     if asked.variance_ratio:
         return None
     slowed = Pairs(both.a * np.exp(asked.margin), both.b, both.a_censored, both.b_censored, both.diverged)
@@ -92,24 +93,24 @@ def target_sensitivity(asked: Question) -> list[dict[str, float]]:
 
 
 def statement(asked: Question) -> str:
-    """a reaches the target in fewer steps than b."""
-    goal, ratio = target_text(asked), delta_text(asked)
-    return f"{asked.subject} reaches {goal} in at least {ratio} fewer steps than {asked.reference}"
+    """a reaches the target in fewer steps, or training examples, than b."""
+    fewer = f"at least {delta_text(asked)} fewer {asked.outcome.unit_label}"
+    return f"{asked.subject} reaches {target_text(asked)} in {fewer} than {asked.reference}"
 
 
 def finding(asked: Question, found: Estimate) -> str:
-    """How many times fewer, or more, steps a takes than b."""
-    a, b, goal = asked.subject, asked.reference, target_text(asked)
+    """How many times fewer, or more, steps or training examples a takes than b."""
+    a, b, goal, unit = asked.subject, asked.reference, target_text(asked), asked.outcome.unit_label
     if found.value < 0:
         inverse = (1 / found.shown_high, 1 / found.shown_value, 1 / found.shown_low)
         low, value, high = rounded(*inverse)
         return (
-            f"{a} takes {value}x the steps of {b} to reach {goal}, 95 % interval {low} to {high}, "
+            f"{a} takes {value}x the {unit} of {b} to reach {goal}, 95 % interval {low} to {high}, "
             f"at least {delta_text(asked)} fewer asked"
         )
     low, value, high = rounded(found.shown_low, found.shown_value, found.shown_high)
     return (
-        f"{a} reaches {goal} in {value}x fewer steps than {b}, 95 % interval {low} to {high}, "
+        f"{a} reaches {goal} in {value}x fewer {unit} than {b}, 95 % interval {low} to {high}, "
         f"at least {delta_text(asked)} asked"
     )
 

@@ -59,6 +59,9 @@ EXTRA_LABELS = {
     "steps_saved": "Steps saved within the budget, mean",
     "steps_saved_low": "Steps saved, lower end",
     "steps_saved_high": "Steps saved, upper end",
+    "examples_saved": "Training examples saved within the budget, mean",
+    "examples_saved_low": "Training examples saved, lower end",
+    "examples_saved_high": "Training examples saved, upper end",
 }
 COUNTED = dict.fromkeys(PAIRED, "pairs") | {
     "threshold": "runs",

@@ -86,6 +86,7 @@ def _fairness(context: Context, arm: Arm) -> dict[str, Any]:
     design = context.evidence.design
     trials = _tuning_trials(context, arm.label)
     extended = {p.index for p in choice.points if p.round > 0} if choice else set()
+    unequal = len(set(design.steps.values())) > 1  # by batch size, it may be
     return {
         "Arm": arm.label,
         "Points": count(sum(p.round == 0 for p in choice.points)) if choice else "0",
@@ -93,6 +94,7 @@ def _fairness(context: Context, arm: Arm) -> dict[str, Any]:
         "Extension trials": count(int(trials["point"].isin(extended).sum())) if len(trials) else "0",
         "Tuning trials": count(len(trials)),
         "Steps a trial": count(design.steps[arm.label]),
+        **({"Examples a trial": count(design.budget(arm.label, "examples"))} if unequal else {}),
         "Range searched": "; ".join(_searched(choice, d.path) for d in arm.tuned) if choice else MISSING,
         "Chosen": _chosen(choice.params) if choice else MISSING,
         "On edge": ("yes" if choice.on_edge else "no") if choice else MISSING,

@@ -121,7 +121,7 @@ def capital(text: str) -> str:
 
 
 def outcome_words(outcome: Outcome | str) -> str:
-    """An outcome, or one written as text (`steps_to val/accuracy`), in words; the text where it has none."""
+    """An outcome, or its text (`steps_to val/accuracy in examples`), in words; the text where it has none."""
     try:
         return outcome_label(outcome if isinstance(outcome, Outcome) else _parsed(outcome))
     except (HarnessError, ValueError):
@@ -129,5 +129,6 @@ def outcome_words(outcome: Outcome | str) -> str:
 
 
 def _parsed(text: str) -> Outcome:
-    function, _, metric = text.partition(" ")
-    return Outcome(function=function, metric=metric)
+    function, _, rest = text.partition(" ")
+    metric, _, unit = rest.partition(" in ")
+    return Outcome(function=function, metric=metric, options={"unit": unit} if unit else {})

@@ -132,7 +132,8 @@ def _paired(context: Context, verdict: HypothesisVerdict) -> Figure | None:
     if pairs.empty:
         return None
     label = outcome_words(asked.outcome)
-    effect = _effect(verdict, found, faster, f"{_difference_label(a, b, faster, higher)}\n{label}")
+    compared = asked.outcome.unit_label if faster else None
+    effect = _effect(verdict, found, faster, f"{_difference_label(a, b, compared, higher)}\n{label}")
     words = _paired_words(label, (a, b), len(pairs), int(pairs["lost"].sum()))
     styles = context.styles_of((a, b))
     return draw(f"replicates-{verdict.index}", "paired", words, pairs, (a, b), styles, effect)
@@ -164,9 +165,10 @@ def _effect(verdict: HypothesisVerdict, found: Estimate, faster: bool, label: st
     return Effect(found.value, found.low, found.high, delta=band, zero=0.0, label=label, log=False)
 
 
-def _difference_label(a: str, b: str, faster: bool, higher: bool) -> str:
-    if faster:
-        return f"steps of {b} ÷ steps of {a}"
+def _difference_label(a: str, b: str, divided: str | None, higher: bool) -> str:
+    """What an effect is: a quotient of times in the unit `divided`, else a difference."""
+    if divided:
+        return f"{divided} of {b} ÷ {divided} of {a}"
     return f"{a} − {b}" if higher else f"{b} − {a}"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 
 from harness.reporting.content.context import Context, draw, metric_label, outcome_words, pages
@@ -81,8 +80,8 @@ def speed_section(context: Context) -> tuple[Block, ...]:
     asked = [h for h in context.verdict.hypotheses if isinstance(context.hypothesis(h), Faster)]
     if not asked:
         return ()
-    metrics = {str(getattr(context.hypothesis(h), "outcome", "")): h for h in asked}
-    survivals = [block for h in metrics.values() for block in _survival(context, h)]
+    distinct = {(str(context.hypothesis(h).outcome), *_of_like_budget(context, h)): h for h in asked}
+    survivals = [block for h in distinct.values() for block in _survival(context, h)]
     sensitivities = [block for h in asked for block in _sensitivity(context, h)]
     return (*survivals, *sensitivities) or (Paragraph("No target was set, so no time to it can be shown."),)
 
@@ -155,7 +154,9 @@ def _tuning_words(path: str, score: str, better: str, several: bool) -> tuple[st
 def _survival(context: Context, verdict: HypothesisVerdict) -> list[Block]:
     hypothesis = context.hypothesis(verdict)
     assert isinstance(hypothesis, Faster)
-    frame = outcome_frame(context.evidence, hypothesis.outcome)
+    shown, design, outcome = _of_like_budget(context, verdict), context.evidence.design, hypothesis.outcome
+    frame = outcome_frame(context.evidence, outcome)
+    frame = frame[frame["arm"].isin(shown)]
     if frame.empty:
         return []
     times = pd.DataFrame(
@@ -165,17 +166,27 @@ def _survival(context: Context, verdict: HypothesisVerdict) -> list[Block]:
             "reached": ~frame["censored"].astype(bool),
         }
     )
-    budget = float(np.max(list(context.evidence.design.steps.values())))
-    metric = hypothesis.outcome.metric
+    budget = float(max(design.budget(arm, outcome.unit) for arm in shown))
+    metric, axis = outcome.metric, {"steps": "optimizer steps"}.get(outcome.unit, outcome.unit_label)
     target = number(context.verdict.targets.get(metric))
     caption = (
         f"The share of an arm's runs whose {metric_label(metric)} had reached the target of {target} by "
-        f"each step: the further left and the higher, the faster. The budget was {count(int(budget))} "
-        "steps."
+        f"each number of {axis}: the further left and the higher, the faster. The budget was "
+        f"{count(int(budget))} {outcome.unit_label}."
     )
-    alt = f"Share of runs that reached {metric_label(metric)} {target} against optimizer steps, for each arm."
+    alt = f"Share of runs that reached {metric_label(metric)} {target} against {axis}, for each arm."
     name = f"time-to-target-{verdict.index}"
-    return [draw(name, "survival", (alt, caption), times, context.styles, budget)]
+    return [draw(name, "survival", (alt, caption), times, context.styles, budget, axis)]
+
+
+def _of_like_budget(context: Context, verdict: HypothesisVerdict) -> tuple[str, ...]:
+    """The arms whose budget, in the unit of a `faster` hypothesis's times, is that of what it compares."""
+    asked, design = context.question(verdict), context.evidence.design
+    labels = tuple(arm.label for arm in design.arms)
+    if asked is None:
+        return labels
+    longest = max(asked.arms, key=lambda a: design.budget(a, asked.outcome.unit))
+    return tuple(a for a in labels if design.same_budget(a, longest, asked.outcome.unit))
 
 
 def _sensitivity(context: Context, verdict: HypothesisVerdict) -> list[Block]:
@@ -187,11 +198,12 @@ def _sensitivity(context: Context, verdict: HypothesisVerdict) -> list[Block]:
     assert isinstance(hypothesis, Faster)
     metric = hypothesis.outcome.metric
     label = f"target, {metric_label(metric)}"
-    alt = f"Ratio of steps for a grid of targets: {verdict.statement}."
+    unit = hypothesis.outcome.unit_label
+    alt = f"Ratio of {unit} for a grid of targets: {verdict.statement}."
     caption = (
-        f"The same comparison ({verdict.statement}) for other targets: how many times fewer steps were "
-        "needed, with 95 % intervals. The solid line at 1 is no difference, the grey band differences too "
-        "small to matter, the dotted line the target that decides."
+        f"The same comparison ({verdict.statement}) for other targets: how many times fewer {unit} "
+        "were needed, with 95 % intervals. The solid line at 1 is no difference, the grey band differences "
+        "too small to matter, the dotted line the target that decides."
     )
-    args = (verdict.shown_delta, context.verdict.targets.get(metric), label)
+    args = (verdict.shown_delta, context.verdict.targets.get(metric), label, unit)
     return [draw(f"sensitivity-{verdict.index}", "sensitivity", (alt, caption), rows, *args)]

@@ -12,11 +12,11 @@ from harness.reporting.figures.lines import line_panels, name_axes, name_lines
 from harness.reporting.style import COLOURS, GRID, INK, ArmStyle, new_figure, plain_axis, ratio_axis, shown
 
 
-def survival(times: pd.DataFrame, styles: Mapping[str, ArmStyle], budget: float) -> Figure:
-    """Share of an arm's runs that reached the target by each step (one minus Kaplan–Meier).
+def survival(times: pd.DataFrame, styles: Mapping[str, ArmStyle], budget: float, unit: str) -> Figure:
+    """Share of an arm's runs that reached the target by each time (one minus Kaplan–Meier).
 
-    `times`: arm, time (steps), reached (bool). Runs that never reach it are censored at the budget,
-    the last step, so the share is plain counting.
+    `times`: arm, time, reached (bool); time and the budget in `unit`, "optimizer steps" say. Runs that
+    never reach it are censored at the budget, the same for all, so the share is plain counting.
     """
     figure, panels = line_panels(map(str, times["arm"].unique()), styles, 2.7)
     ends: dict[str, float] = {}
@@ -31,13 +31,18 @@ def survival(times: pd.DataFrame, styles: Mapping[str, ArmStyle], budget: float)
         axes.set(ylim=(-0.02, 1.03), xlim=(0, budget))
         plain_axis(axes.xaxis)
         plain_axis(axes.yaxis)
-    name_axes(figure, panels, "optimizer steps", "share of runs at the target")
+    name_axes(figure, panels, unit, "share of runs at the target")
     name_lines(figure, panels, ends, styles)
     return figure
 
 
-def sensitivity(rows: pd.DataFrame, delta: float | None, target: float | None, label: str) -> Figure:
-    """The speed-up for a grid of targets. `rows`: target, ratio, low, high; `delta` a ratio."""
+def sensitivity(
+    rows: pd.DataFrame, delta: float | None, target: float | None, label: str, unit: str
+) -> Figure:
+    """The speed-up for a grid of targets, a ratio of times in `unit`, as `delta` is.
+
+    `rows`: target, ratio, low, high.
+    """
     figure = new_figure(2.5)
     axes = figure.add_subplot()
     axes.fill_between(rows["target"], rows["low"], rows["high"], color=COLOURS[0], alpha=0.15, lw=0)
@@ -50,5 +55,5 @@ def sensitivity(rows: pd.DataFrame, delta: float | None, target: float | None, l
     axes.margins(y=0.15)
     ratio_axis(axes.yaxis)
     plain_axis(axes.xaxis)
-    axes.set(xlabel=shown(label), ylabel="ratio of steps (log scale)")
+    axes.set(xlabel=shown(label), ylabel=f"ratio of {unit} (log scale)")
     return figure
