@@ -8,6 +8,7 @@ import pytest
 from harness.reporting.figures.labels import GAP, spread
 from harness.reporting.figures.learning import Measure, learning_medians
 from harness.reporting.figures.nuisance import nuisance_panels
+from harness.reporting.figures.ranks import critical_difference_diagram, performance_profile
 from harness.reporting.glyphs import drawable
 from harness.reporting.style import COLOURS, arm_styles, drawing, to_svg
 
@@ -93,3 +94,42 @@ def test_drawable_names_what_the_font_lacks() -> None:
     assert drawable("α → ≤ é") == "α → ≤ é"
     assert drawable("漢") == "[U+6F22]"
     assert drawable("a\x07b") == "a�b"
+
+
+@pytest.mark.parametrize("k", [2, 5, 14])
+def test_ranks_are_drawn_where_they_are_with_a_bar_a_group(k: int) -> None:
+    arms, ranks = [f"arm {i}" for i in range(k)], np.linspace(1.2, k - 0.2, k)
+    frame = pd.DataFrame({"arm": arms, "rank": ranks})
+    with drawing():
+        figure = critical_difference_diagram(frame, arm_styles(arms), [(0, k - 1)], 0.7)
+        (axes,) = figure.axes
+        assert to_svg(figure).startswith("<svg")
+    stems = [float(line.get_xdata()[0]) for line in axes.lines[:k]]
+    np.testing.assert_allclose(stems, ranks)
+    bar, scale = (np.ptp(line.get_xdata()) for line in axes.lines[k:])
+    assert bar == pytest.approx(np.ptp(ranks) + 0.02 * k)
+    assert scale == pytest.approx(0.7)
+    texts = {t.get_text() for t in axes.texts}
+    assert {f"arm 0  {ranks[0]:.2f}", f"{ranks[-1]:.2f}  arm {k - 1}"} <= texts
+    levels = [float(line.get_ydata()[1]) for line in axes.lines[:k]]
+    half = -(-k // 2)
+    assert len(set(levels[:half])) == half  # no two names on one side share a line
+    assert len(set(levels[half:])) == k - half
+
+
+@pytest.mark.parametrize(
+    ("best", "far", "scale"), [(0.0, 3.0, "linear"), (1.0, 5.0, "linear"), (1.0, 500.0, "log")]
+)
+def test_a_profile_starts_at_the_share_of_tasks_an_arm_is_best_on(
+    best: float, far: float, scale: str
+) -> None:
+    rows = [("a", best, 0.75), ("a", far, 1.0), ("b", best, 0.25), ("b", 2.0, 1.0), ("never", 2.0, 1.0)]
+    curves = pd.DataFrame(rows, columns=["arm", "distance", "share"])
+    with drawing():
+        figure = performance_profile(curves, arm_styles(["a", "b", "never"]), "distance", best)
+        (axes,) = figure.axes
+        assert to_svg(figure).startswith("<svg")
+    starts = {line.get_label(): float(line.get_ydata()[0]) for line in axes.lines}
+    assert starts == {"a": 0.75, "b": 0.25, "never": 0.0}
+    assert {float(line.get_ydata()[-1]) for line in axes.lines} == {1.0}
+    assert axes.get_xscale() == scale

@@ -90,7 +90,19 @@ def _identity():
     )
 
 
+def _over_tasks():
+    generator = np.random.default_rng(0)
+    table = generator.uniform(0.5, 0.8, (9, 1)) + 0.02 * generator.normal(size=(9, 3)) + [0.0, 0.03, 0.06]
+
+    def outcomes(task, optimizer):
+        return table[task, ["sgd", "momentum", "adam"].index(optimizer)] + [-0.01, 0.0, 0.01]
+
+    hypothesis = {"kind": "best_of", "across": "task", "outcome": "test/accuracy", "delta": 0.01}
+    return swept({"task": list(range(9)), "optimizer": ["sgd", "momentum", "adam"]}, outcomes, hypothesis)
+
+
 STUDIES = {
+    "best_of": (_over_tasks, "ranks-0"),
     "dose": (lambda: _over(kind="dose"), "levels-0"),
     "interior_optimum": (lambda: _over(kind="interior_optimum"), "levels-0"),
     "threshold": (_threshold, "levels-0"),
@@ -122,7 +134,7 @@ def _section(document):
 
 
 def test_every_kind_has_a_study_here_or_is_shown_pair_by_pair():
-    assert set(STUDIES) == set(KINDS) == set(JUDGED) - {"superiority", "faster", "best_of"}
+    assert set(STUDIES) == set(KINDS) == set(JUDGED) - {"superiority", "faster"}
 
 
 @pytest.mark.parametrize("kind", STUDIES)
@@ -143,6 +155,28 @@ def test_a_report_of_the_kind(kind):
     assert {c for t in texts for c in t if ord(c) not in known_characters()} <= {"\n"}
     assert document.sections[0].blocks[0].statement
     assert page.count("<svg") == len(blocks_of(document, Figure))
+
+
+def test_a_best_of_over_tasks_shows_ranks_profile_and_every_task():
+    evidence = _over_tasks()
+    verdict, document = judge_study(evidence), _document(evidence)
+    blocks = {getattr(b, "name", b.kind): b for b in _section(document).blocks}
+    rows = {row["arm"]: row for row in verdict.hypotheses[0].comparisons}
+    drawn = dict(zip(blocks["ranks-0"].data["arm"], blocks["ranks-0"].data["rank"], strict=True))
+    assert drawn == pytest.approx({arm: row["mean_rank"] for arm, row in rows.items()})
+    profile = blocks["profile-0"].data
+    assert {a for a, share in zip(profile["arm"], profile["share"], strict=True) if share == 1} == set(rows)
+    by_task = [b for b in _section(document).blocks if isinstance(b, Table)][-1]
+    assert [row[0] for row in by_task.rows] == [*map(str, range(9)), "mean rank"]
+    assert not [f for f in blocks_of(document, Figure) if f.name.startswith("replicates-")]
+    assert not [t for t in blocks_of(document, Table) if "max-T" in t.caption]
+
+
+def test_a_best_of_on_one_task_has_no_section_of_ranks():
+    means = {"sgd": 0.5, "adam": 0.6}
+    hypothesis = {"kind": "best_of", "outcome": "test/accuracy"}
+    section = _section(_document(swept({"optimizer.name": list(means)}, normal(means), hypothesis)))
+    assert [b.kind for b in section.blocks] == ["paragraph"]
 
 
 def test_a_threshold_without_any_event_has_no_curve_but_its_rates():

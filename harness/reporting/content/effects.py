@@ -46,7 +46,7 @@ def effects_section(context: Context) -> tuple[Block, ...]:
         caption += f" Of many comparisons the first {MOST_PARTS} are drawn; the table below has all."
     alt = "Forest plot. " + "; ".join(f"{r['label']}: {r['shown']}" for r in rows)
     figure = draw("effects-forest", "forest", (alt, caption), pd.DataFrame(rows))
-    return (figure, *(_comparison_table(h) for h in context.verdict.hypotheses if h.comparisons))
+    return (figure, *(_comparison_table(h) for h in context.verdict.hypotheses if _on_one_task(h)))
 
 
 def replicates_section(context: Context) -> tuple[Block, ...]:
@@ -81,6 +81,11 @@ def _tint(context: Context, verdict: HypothesisVerdict) -> tuple[float | None, f
     if verdict.kind == "at_least" and verdict.delta:
         return float(getattr(context.hypothesis(verdict), "x", 0.0)) / verdict.delta, math.inf
     return {"equivalence": (-1.0, 1.0), "non_inferiority": (-1.0, math.inf)}.get(verdict.kind, (None, None))
+
+
+def _on_one_task(verdict: HypothesisVerdict) -> bool:
+    """Whether its comparisons are of replicates; those over tasks stand with their ranks."""
+    return any("p_max_t" in part for part in verdict.comparisons)
 
 
 def _comparison_table(verdict: HypothesisVerdict) -> Table:
@@ -124,7 +129,8 @@ def _row(label: str, shown: str, answer: str, ends: list[float]) -> dict[str, An
 
 def _paired(context: Context, verdict: HypothesisVerdict) -> Figure | None:
     asked, found = context.question(verdict), verdict.estimate
-    if verdict.kind not in PAIRED or asked is None or found is None:
+    over_tasks = getattr(context.hypothesis(verdict), "across", None) is not None
+    if verdict.kind not in PAIRED or over_tasks or asked is None or found is None:
         return None
     a, b = asked.subject, asked.reference
     faster, higher = verdict.kind == "faster", asked.direction == "higher"

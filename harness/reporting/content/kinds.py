@@ -13,6 +13,7 @@ from harness.analysis.outcome_table import arm_values, pairs
 from harness.analysis.question import Question
 from harness.reporting.content.context import Case, Context, capital, draw, outcome_words
 from harness.reporting.content.levels import interaction_blocks, level_blocks, threshold_blocks
+from harness.reporting.content.tasks import task_blocks
 from harness.reporting.document import Block, Column, Paragraph, Subheading, Table
 from harness.reporting.numbers import count, interval, number, setting
 from harness.words.hypothesis import AtLeast, Mechanism
@@ -155,6 +156,7 @@ KINDS: dict[str, Callable[[Case], Blocks]] = {
     "equivalence": _pair,
     "non_inferiority": _pair,
     "at_least": _pair,
+    "best_of": task_blocks,
     "dose": level_blocks,
     "interior_optimum": level_blocks,
     "interaction": interaction_blocks,

@@ -17,6 +17,7 @@ from harness.reporting.figures.learning import learning_medians, learning_panels
 from harness.reporting.figures.levels import arms_by_level, event_rates, isolation, level_lines
 from harness.reporting.figures.mechanism import activation_histograms, probe_lines
 from harness.reporting.figures.nuisance import nuisance_panels
+from harness.reporting.figures.ranks import critical_difference_diagram, performance_profile
 from harness.reporting.figures.replicates import paired, strip
 from harness.reporting.figures.search import (
     best_so_far,
@@ -42,6 +43,8 @@ FIGURES: dict[str, Callable[..., Figure]] = {
     "sensitivity": sensitivity,
     "probe_lines": probe_lines,
     "activation_histograms": activation_histograms,
+    "critical_difference_diagram": critical_difference_diagram,
+    "performance_profile": performance_profile,
     "paired": paired,
     "strip": strip,
     "best_so_far": best_so_far,
