@@ -29,7 +29,9 @@ class Critical(NamedTuple):
         return float(stats.chi2.sf(2 * max(0.0, self.likelihood - self.profile(position)), 1))
 
 
-def critical_level(positions: Floats, events: Floats, runs: Floats) -> Critical:
+def critical_level(
+    positions: Floats, events: Floats, runs: Floats, confidence: float = CONFIDENCE
+) -> Critical:
     """Where P(event) = 1/2, P = 1 / (1 + exp(-b (x - critical))), from (k,) events among (k,) runs.
 
     The interval holds the positions whose profile likelihood is within chi2(1)/2 of the largest. With
@@ -43,15 +45,15 @@ def critical_level(positions: Floats, events: Floats, runs: Floats) -> Critical:
     around = (grid[max(best - 1, 0)], grid[min(best + 1, GRID - 1)])
     found = optimize.minimize_scalar(lambda x: -profile(x), bounds=around, method="bounded")
     value = max((float(found.x), float(grid[best])), key=profile)
-    level = profile(value) - stats.chi2.ppf(CONFIDENCE, 1) / 2
+    level = profile(value) - stats.chi2.ppf(confidence, 1) / 2
     low = _crossing(profile, level, value, float(positions[0]))
     high = _crossing(profile, level, value, float(positions[-1]))
     return Critical(value, low, high, profile(value), profile)
 
 
-def clopper_pearson(events: int, runs: int) -> tuple[float, float]:
-    """The exact two-sided 95 % interval of a probability. Source: Clopper and Pearson 1934."""
-    interval = stats.binomtest(events, runs).proportion_ci(CONFIDENCE, method="exact")
+def clopper_pearson(events: int, runs: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """The exact two-sided interval of a probability, 95 % unless said. Source: Clopper and Pearson 1934."""
+    interval = stats.binomtest(events, runs).proportion_ci(confidence, method="exact")
     return float(interval.low), float(interval.high)
 
 

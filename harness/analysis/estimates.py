@@ -65,6 +65,8 @@ def hodges_lehmann(differences: Floats, confidence: float = CONFIDENCE) -> Inter
     averages = np.sort((differences[rows] + differences[columns]) / 2)
     k = rank_quantile(n, (1 - confidence) / 2)
     low, high = float(averages[k - 1]), float(averages[len(averages) - k])
+    if 2.0 ** (1 - n) > 1 - confidence:  # so few pairs have no interval this sure but the whole line
+        low, high = -math.inf, math.inf
     error = (high - low) / (2 * float(stats.t.ppf((1 + confidence) / 2, n - 1)))
     method = "Hodges-Lehmann (Wilcoxon signed-rank)"
     return Interval(method, n, float(np.median(averages)), low, high, error, signed_rank_p(differences))

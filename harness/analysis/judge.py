@@ -12,18 +12,20 @@ import numpy as np
 from harness.analysis.estimates import Interval, paired_t
 from harness.analysis.evidence import Evidence
 from harness.analysis.gates import check_gates
-from harness.analysis.kinds import answer, ask, kind_of
+from harness.analysis.kinds import ask, kind_of
 from harness.analysis.kinds.base import Answered, Extra
 from harness.analysis.multiplicity import holm
 from harness.analysis.outcome_table import arm_values, outcome_table, tuning_points
 from harness.analysis.outcomes import FUNCTIONS
 from harness.analysis.scale import Scale
+from harness.analysis.universal import Part, answer_in_setting, claim_p, joint_verdict, without_setting
 from harness.analysis.verdict_rule import Decision, conclude
-from harness.analysis.wording import headline, scope_text
+from harness.analysis.wording import headline, joint_headline, scope_text
 from harness.errors import BadInput
 from harness.words.hypothesis import Hypothesis
 from harness.words.outcome import Outcome
 from harness.words.record import Status
+from harness.words.settings import Setting
 from harness.words.verdict import ArmSummary, Estimate, HypothesisVerdict, StudyVerdict
 
 
@@ -31,7 +33,7 @@ from harness.words.verdict import ArmSummary, Estimate, HypothesisVerdict, Study
 class _Judged:
     verdict: HypothesisVerdict
     headline: str
-    failing: dict[str, tuple[str, ...]]  # gate -> arms
+    failing: dict[str, set[str]]  # gate -> arms
 
 
 def judge_study(evidence: Evidence) -> StudyVerdict:
@@ -62,25 +64,43 @@ def judge_study(evidence: Evidence) -> StudyVerdict:
 
 
 def _judge(evidence: Evidence, hypothesis: Hypothesis, index: int) -> _Judged:
+    """A hypothesis's verdict; of one with `for_each` that on all of its settings together."""
+    settings = evidence.design.settings(hypothesis)
+    found = [_judge_at(evidence, setting, index, len(settings)) for setting in settings]
+    if not hypothesis.for_each:
+        return found[0][0]
+    primary = hypothesis is evidence.design.study.primary
+    verdict = joint_verdict([part for _, part in found], hypothesis).model_copy(update={"primary": primary})
+    failing: dict[str, set[str]] = {}
+    for gate, arms in (item for judged, _ in found for item in judged.failing.items()):
+        failing.setdefault(gate, set()).update(arms)
+    return _Judged(verdict, joint_headline(verdict), failing)
+
+
+def _judge_at(evidence: Evidence, setting: Setting, index: int, looks: int) -> tuple[_Judged, Part]:
+    """The verdict at one of a hypothesis's settings, of which there are `looks`."""
+    hypothesis = setting.hypothesis
     asked = ask(evidence, hypothesis)
-    kind, answered = kind_of(hypothesis), answer(asked)
+    kind, answered = kind_of(hypothesis), answer_in_setting(asked, looks)
     gates = check_gates(asked, kind.gates)
     decision = conclude(answered.ruling, [gate for gate, _ in gates], answered.robust)
     found = answered.interval and _estimate(answered.interval, asked.scale, answered.extra)
     said = None if found is None else kind.finding(asked, found)
     verdict = _hypothesis_verdict(answered, decision, index, found)
     reason = decision.reason if said is None else f"{said}; {decision.reason}"
-    return _Judged(
-        verdict.model_copy(
-            update={
-                "gates": [gate for gate, _ in gates],
-                "statement": hypothesis.name or kind.statement(asked),
-                "reason": f"{reason}.",
-            }
-        ),
-        headline(decision, said),
-        {gate.name: arms for gate, arms in gates},
+    name = hypothesis.name and ", ".join(filter(None, (hypothesis.name, setting.label)))
+    verdict = verdict.model_copy(
+        update={
+            "gates": [gate for gate, _ in gates],
+            "statement": name or kind.statement(asked),
+            "reason": f"{reason}.",
+            "at": setting.levels,
+        }
     )
+    judged = _Judged(verdict, headline(decision, said), {gate.name: set(arms) for gate, arms in gates})
+    general = hypothesis.name or kind.statement(without_setting(asked, setting.levels))
+    robust = answered.robust if decision.fragile and answered.robust else decision.answer
+    return judged, Part(verdict, general, robust, claim_p(asked, answered.interval))
 
 
 def _hypothesis_verdict(

@@ -11,10 +11,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from harness.analysis.ensembles import ensemble_values
+from harness.analysis.estimates import CONFIDENCE
 from harness.analysis.evidence import Evidence
 from harness.analysis.outcome_table import COLUMNS, arm_values, outcome_table, resolve_target
 from harness.analysis.outcomes import Direction, Floats, outcome_direction
 from harness.analysis.scale import PLAIN, Scale, difference_scale, ratio_scale
+from harness.analysis.verdict_rule import ONE_SIDED
 from harness.errors import BadInput
 from harness.words.hypothesis import BY_RATIO, Faster, Hypothesis
 from harness.words.named import Column, named_columns
@@ -38,6 +40,17 @@ class Question:
     table: pd.DataFrame
     delta: float | None = None  # None for kinds without a smallest effect
     scale: Scale = PLAIN
+    looks: int = 1  # settings, any of which refutes the claim: its interval is that of 5 % / looks
+
+    @property
+    def confidence(self) -> float:
+        """Of the interval: 95 %, or Bonferroni's for as many looks."""
+        return CONFIDENCE if self.looks == 1 else 1 - (1 - CONFIDENCE) / self.looks
+
+    @property
+    def one_sided(self) -> float:
+        """The level of one-sided tests put in the interval's place."""
+        return ONE_SIDED / self.looks
 
     @property
     def outcome(self) -> Outcome:

@@ -10,13 +10,13 @@ import math
 import numpy as np
 from scipy import stats
 
-from harness.analysis.estimates import Interval, paired_t, t_interval
+from harness.analysis.estimates import CONFIDENCE, Interval, paired_t, t_interval
 from harness.analysis.outcome_table import Pairs
 from harness.analysis.outcomes import Floats
 from harness.analysis.sign_flip import Alternative
 
 
-def log_speed_up(pairs: Pairs, variance_ratio: float = 0.0) -> Interval:
+def log_speed_up(pairs: Pairs, variance_ratio: float = 0.0, confidence: float = CONFIDENCE) -> Interval:
     """log(T_b / T_a), above 0 where a is faster, from n >= 2 pairs of times to the target.
 
     None censored: the mean of the paired logs, paired t; exp(value) is the geometric speed-up.
@@ -25,17 +25,17 @@ def log_speed_up(pairs: Pairs, variance_ratio: float = 0.0) -> Interval:
     as its p value. Censoring pulls that ratio towards 1 where the slower arm is the more censored.
     """
     if not (pairs.a_censored.any() or pairs.b_censored.any()):
-        return paired_t(np.log(pairs.b) - np.log(pairs.a), variance_ratio)
-    return _restricted_ratio(pairs, variance_ratio)
+        return paired_t(np.log(pairs.b) - np.log(pairs.a), variance_ratio, confidence)
+    return _restricted_ratio(pairs, variance_ratio, confidence)
 
 
-def _restricted_ratio(pairs: Pairs, variance_ratio: float) -> Interval:
+def _restricted_ratio(pairs: Pairs, variance_ratio: float, confidence: float) -> Interval:
     n = len(pairs)
     value = math.log(pairs.b.mean() / pairs.a.mean())
     left_out = np.log(_means_without_one(pairs.b) / _means_without_one(pairs.a))
     pseudo = n * value - (n - 1) * left_out
     error = float(np.std(pseudo, ddof=1)) * math.sqrt(1 / n + variance_ratio)
-    interval = t_interval("ratio of restricted means (paired jackknife)", n, value, error)
+    interval = t_interval("ratio of restricted means (paired jackknife)", n, value, error, confidence)
     return interval._replace(p_value=win_loss_p(wins(pairs)))
 
 

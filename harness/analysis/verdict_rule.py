@@ -99,11 +99,11 @@ def effect_rule(
     return Ruling(Answer.INCONCLUSIVE, "", _with_needed(found, needed, of), needed)
 
 
-def effect_by_tests(value: float, delta: float, robustness: Robustness) -> Answer:
+def effect_by_tests(value: float, delta: float, robustness: Robustness, level: float = ONE_SIDED) -> Answer:
     """The effect rule with one-sided p values in the interval's place."""
-    if value >= delta and robustness.above_zero <= ONE_SIDED:
+    if value >= delta and robustness.above_zero <= level:
         return Answer.SUPPORTED
-    return Answer.REFUTED if robustness.below_delta <= ONE_SIDED else Answer.INCONCLUSIVE
+    return Answer.REFUTED if robustness.below_delta <= level else Answer.INCONCLUSIVE
 
 
 def bound_rule(interval: Interval, bound: float, variance_ratio: float = 0.0) -> Ruling:
@@ -116,11 +116,11 @@ def bound_rule(interval: Interval, bound: float, variance_ratio: float = 0.0) ->
     return _undecided(found, interval, abs(interval.value - bound), variance_ratio)
 
 
-def bound_by_tests(above: float, below: float) -> Answer:
+def bound_by_tests(above: float, below: float, level: float = ONE_SIDED) -> Answer:
     """The bound rule with one-sided p values in the interval's place."""
-    if above <= ONE_SIDED:
+    if above <= level:
         return Answer.SUPPORTED
-    return Answer.REFUTED if below <= ONE_SIDED else Answer.INCONCLUSIVE
+    return Answer.REFUTED if below <= level else Answer.INCONCLUSIVE
 
 
 def equivalence_rule(

@@ -14,7 +14,7 @@ from harness.analysis.verdict_rule import Decision
 from harness.words.design import DataFacts
 from harness.words.metrics import split_metric
 from harness.words.outcome import UNITS
-from harness.words.verdict import Answer, Estimate
+from harness.words.verdict import Answer, Estimate, HypothesisVerdict
 
 SCOPES = {
     "fresh": "Every replicate drew fresh data: the conclusion is about the source of the data.",
@@ -32,6 +32,13 @@ def headline(decision: Decision, finding: str | None) -> str:
         return f"{answer}: {decision.reason}."
     text = f"{answer}: {finding}"
     return text + ("." if decision.answer is Answer.SUPPORTED else f"; {decision.reason}.")
+
+
+def joint_headline(verdict: HypothesisVerdict) -> str:
+    """The verdict on a universal claim in one sentence: answer, grade, where it holds and what decides."""
+    grade = ", ".join(g for g in (verdict.grade, "fragile" if verdict.fragile else "") if g)
+    answer = f"{verdict.answer.value} ({grade})" if grade else verdict.answer.value
+    return f"{answer}: {verdict.reason}"
 
 
 def interval_text(found: Estimate) -> tuple[str, str]:

@@ -15,6 +15,7 @@ from harness.planning.options import is_whole
 from harness.words.config import SECTIONS
 from harness.words.form_errors import shown
 from harness.words.ranges import LinearRange, LogRange, Range
+from harness.words.settings import says_little
 from harness.words.study_file import StudyFile
 from harness.words.yaml_tree import Location
 
@@ -221,8 +222,4 @@ def _arm_label(levels: Mapping[str, Level]) -> str:
 def _named_level(factor: str, level: Level) -> str:
     """The label, after the factor's short name where the label alone says too little ("depth 3")."""
     short = factor.rpartition(".")[2].replace("_", " ")
-    return f"{short} {level.label}" if _says_little(level.label) else level.label
-
-
-def _says_little(label: str) -> bool:
-    return label in ("true", "false", "none") or not any(c.isalpha() for c in label.replace("e", ""))
+    return f"{short} {level.label}" if says_little(level.label) else level.label

@@ -27,7 +27,8 @@ def ensemble_problems(study: Study, design: Design) -> Iterator[Problem]:
     ]
     for place, hypothesis, side in ensembles:
         with suppress(BadInput):  # a side that is malformed or names no arm; the checks of sides say so
-            yield from (Problem(place, message) for message in _messages(design, hypothesis, side))
+            found = [m for s in design.settings(hypothesis) for m in _messages(design, s.hypothesis, side)]
+            yield from (Problem(place, message) for message in found[:1])
     if study.judge.members > 1 and not ensembles and not any(restarts_of(h) > 1 for h in study.hypotheses):
         message = f"found {study.judge.members}; no ensemble and no restarts are asked for: leave it out"
         yield Problem(("judge", "members"), message)

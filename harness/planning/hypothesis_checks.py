@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from harness.errors import BadInput, unknown
+from harness.planning.for_each import for_each_problems
 from harness.planning.task_checks import is_over_tasks, task_problems
 from harness.words.certificates import not_about
 from harness.words.design import Design
@@ -37,6 +38,19 @@ OUTCOMES_OF = {
 def hypothesis_problems(design: Design, index: int, hypothesis: Hypothesis) -> Iterator[Problem]:
     """Everything that is wrong with one hypothesis of a study."""
     place: Location = ("hypotheses", index)
+    wrong = list(for_each_problems(design, place, hypothesis))
+    if wrong:
+        yield from wrong
+        return
+    said: set[Location] = set()
+    for setting in design.settings(hypothesis):
+        found = [p for p in _problems(design, place, setting.hypothesis) if p.location not in said]
+        said |= {p.location for p in found}
+        yield from found
+
+
+def _problems(design: Design, place: Location, hypothesis: Hypothesis) -> Iterator[Problem]:
+    """What is wrong with a hypothesis at one setting."""
     yield from _sides(design, place, hypothesis)
     yield from _kind_of_outcome(place, hypothesis)
     yield from _bound(design, place, hypothesis)

@@ -50,6 +50,7 @@ class Detectable(NamedTuple):
     difference: float | None
     unit: str
     basis: str
+    settings: int = 1  # of a hypothesis `for_each`: in every one of them, with the power for all at once
 
 
 def paired_t_power(d_z: float, n: int, alpha: float = ALPHA) -> float:
@@ -128,14 +129,15 @@ def _detectable(design: Design, index: int, hypothesis: Hypothesis, known: Sigma
     n, outcome = design.study.judge.replicates, str(hypothesis.outcome)
     if isinstance(hypothesis, BestOf) and hypothesis.across is not None:
         return _over_tasks(design, index, hypothesis, known)
-    d_z = smallest_effect(n)
+    settings = len(design.settings(hypothesis))
+    d_z = smallest_effect(n, 1 - (1 - POWER) / settings)  # misses add up to 1 - POWER at most (Bonferroni)
     sigma, basis = known or _assumed(design, hypothesis)
     ratio = hypothesis.outcome.function == "steps_to" and isinstance(hypothesis, BY_RATIO)
     unit = f"ratio of {hypothesis.outcome.unit_label}" if ratio else _unit(hypothesis)
     difference = None if sigma is None else d_z * sigma
     if difference is not None and ratio:
         difference = math.exp(difference)
-    return Detectable(index, outcome, n, d_z, sigma, difference, unit, basis)
+    return Detectable(index, outcome, n, d_z, sigma, difference, unit, basis, settings)
 
 
 def _over_tasks(design: Design, index: int, hypothesis: BestOf, known: Sigma | None) -> Detectable:

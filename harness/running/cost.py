@@ -110,9 +110,9 @@ def _sentence(found: Detectable) -> str:
         size = f"{found.d_z:.2f} standard deviations of the paired differences"
     else:
         size = f"{found.difference:.3g} ({found.unit})"
-    return (
-        f"{found.outcome}: {found.n} pairs detect a difference of {size} with power {POWER} ({found.basis})"
-    )
+    where = f" in all {found.settings} settings at once" if found.settings > 1 else ""
+    said = f"{found.n} pairs detect a difference of {size}{where} with power {POWER}"
+    return f"{found.outcome}: {said} ({found.basis})"
 
 
 def _trials(design: Design, shared: Mapping[str, str]) -> Iterator[Trial]:

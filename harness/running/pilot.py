@@ -43,9 +43,20 @@ def _sigmas(design: Design, held: Contents) -> dict[int, Sigma]:
     found: dict[int, Sigma] = {}
     for index, hypothesis in enumerate(design.study.hypotheses):
         if isinstance(hypothesis, OF_PAIRS):
-            sigma = _judged(evidence, hypothesis, replicates) or _tuned(held.choices, hypothesis)
+            sigma = _everywhere(evidence, hypothesis, replicates) or _tuned(held.choices, hypothesis)
             found |= {index: sigma} if sigma else {}
     return found
+
+
+def _everywhere(evidence: Evidence, hypothesis: Hypothesis, replicates: int) -> Sigma | None:
+    """The largest of the settings' sigmas, where it is hardest to show. None where one is unknown."""
+    try:
+        settings = evidence.design.settings(hypothesis)
+    except HarnessError:  # a factor that was not there then
+        return None
+    found = [_judged(evidence, s.hypothesis, replicates) for s in settings]
+    known = [sigma for sigma in found if sigma is not None]
+    return max(known, key=lambda s: s.value) if len(known) == len(found) else None
 
 
 def _judged(evidence: Evidence, hypothesis: Hypothesis, replicates: int) -> Sigma | None:

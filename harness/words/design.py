@@ -10,6 +10,7 @@ from harness.words.base import Word, content_hash
 from harness.words.config import batch_size_of
 from harness.words.ensemble import ensemble_of
 from harness.words.hypothesis import Faster, Hypothesis, Side, Superiority, restarts_of
+from harness.words.settings import Setting, settings_of
 from harness.words.study import Study
 
 Scope = Literal["fresh", "resplit", "fixed"]
@@ -100,18 +101,32 @@ class Design(Word):
             )
         return found[0]
 
+    @property
+    def levels(self) -> dict[str, tuple[str, ...]]:
+        """Factor -> the labels of its levels, in the study's order."""
+        return {f: tuple(dict.fromkeys(a.levels[f] for a in self.arms)) for f in self.study.arms}
+
+    def settings(self, hypothesis: Hypothesis) -> list[Setting]:
+        """The hypothesis at every setting its `for_each` names. Raises UnknownName as `settings_of`."""
+        return settings_of(hypothesis, self.levels)
+
+    @property
+    def asked(self) -> list[Hypothesis]:
+        """Every hypothesis at every one of its settings."""
+        return [s.hypothesis for h in self.study.hypotheses for s in self.settings(h)]
+
     def members(self, arm: str) -> int:
         """Nets a replicate that are judged of the arm: more than one for an ensemble or restarts."""
         return self.study.judge.members if self.ensembled(arm) or self._restarted(arm) else 1
 
     def ensembled(self, arm: str) -> bool:
         """Whether an ensemble is made of the arm's nets."""
-        sides = [(s, h.at) for h in self.study.hypotheses for s in sides_of(h) if ensemble_of(s)]
+        sides = [(s, h.at) for h in self.asked for s in sides_of(h) if ensemble_of(s)]
         return arm in {self.select_arm(side, at).label for side, at in sides}
 
     def _restarted(self, arm: str) -> bool:
         """Whether a hypothesis asks for the best of the arm's nets."""
-        asking = [h for h in self.study.hypotheses if restarts_of(h) > 1]
+        asking = [h for h in self.asked if restarts_of(h) > 1]
         sides = [
             (s, h.at) for h in asking for s in (sides_of(h) if hasattr(h, "b") else [getattr(h, "arm", {})])
         ]
@@ -137,15 +152,19 @@ class Design(Word):
     def target_reference(self) -> Arm | None:
         """The arm whose tuned final value sets the target of `steps_to`.
 
-        `target.reference`, else b of the primary hypothesis, else b of the first `faster`; None where
-        there is none of these. Raises BadInput where it names no arm, or several.
+        `target.reference`, else b of the primary hypothesis, else b of the first `faster`, each at the
+        first of its settings; None where there is none of these. Raises BadInput where it names no arm,
+        or several.
         """
         study = self.study
         if study.target.reference is not None:
             return self.select_arm(study.target.reference)
         primary = [study.primary] if isinstance(study.primary, (Faster, Superiority)) else []
         pairs = [*primary, *(h for h in study.hypotheses if isinstance(h, Faster))]
-        return self.select_arm(pairs[0].b, pairs[0].at) if pairs else None
+        if not pairs:
+            return None
+        first = self.settings(pairs[0])[0].hypothesis
+        return self.select_arm(pairs[0].b, first.at)
 
     @property
     def hash(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, PositiveFloat, model_validator
+from pydantic import BeforeValidator, Field, PositiveFloat, field_validator, model_validator
 
 from harness.words.base import Word
 from harness.words.outcome import Delta, Outcome
@@ -22,10 +22,32 @@ Closed = Literal[
 CLOSED_FORMS: tuple[str, ...] = get_args(Closed)  # what an outcome `{exact: NAME}` may name
 
 
+ForEach = Annotated[
+    tuple[str, ...],
+    BeforeValidator(
+        lambda value: (value,) if isinstance(value, str) else value, json_schema_input_type=str | list[str]
+    ),
+]
+
+
 class _Hypothesis(Word):
     primary: bool = False
     name: str | None = None
     at: Selector = {}
+    for_each: ForEach = Field(
+        default=(),
+        exclude_if=lambda factors: not factors,  # a study that asks for none keeps the hash it had
+        description="factors: judged at every combination of their levels, supported only if in all",
+    )
+
+    @field_validator("for_each")
+    @classmethod
+    def _distinct(cls, factors: tuple[str, ...]) -> tuple[str, ...]:
+        if not factors:
+            raise ValueError("names no factor; name one or several, or leave it out")
+        if len(set(factors)) < len(factors):
+            raise ValueError(f"names a factor twice: {', '.join(factors)}; name each once")
+        return factors
 
 
 class _Pair(_Hypothesis):

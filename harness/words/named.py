@@ -74,9 +74,11 @@ def sweep(design: Design, hypothesis: Dose | InteriorOptimum | Interaction | Thr
 def named_columns(design: Design, hypothesis: Hypothesis) -> tuple[Column, ...]:
     """What a hypothesis speaks of, in its order: a then b, levels ascending, an interaction's a before b.
 
-    Empty for an identity. Raises BadInput where a side names no arm or several, or a comparison has
-    fewer than two different sides.
+    Of one with `for_each` those of all its settings. Empty for an identity. Raises BadInput where a side
+    names no arm or several, or a comparison has fewer than two different sides.
     """
+    if hypothesis.for_each:
+        return tuple(c for s in design.settings(hypothesis) for c in named_columns(design, s.hypothesis))
     if isinstance(hypothesis, Identity):
         return ()
     if isinstance(hypothesis, (Mechanism, Impossibility)):

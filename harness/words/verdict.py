@@ -69,6 +69,9 @@ class HypothesisVerdict(Word):
     needed_n: int | None = None  # replicates after which an inconclusive result could be decided
     sensitivity: list[dict[str, float]] = []  # faster: target -> ratio and its interval
     levels: list[dict[str, Any]] = []  # kinds over a factor: level, value, n, mean, low, high
+    at: dict[str, str] = {}  # the verdict at one setting of a universal claim: factor -> level
+    settings: list[HypothesisVerdict] = []  # for_each: the verdict at every setting
+    holds_in: str = ""  # for_each: "supported in 7 of 9 settings: ...; refuted in ..."
 
 
 class ArmSummary(Word):

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.analysis.estimates import CONFIDENCE, MIN_RANK_PAIRS, Interval, hodges_lehmann, paired_t
+from harness.analysis.estimates import MIN_RANK_PAIRS, Interval, hodges_lehmann, paired_t
 from harness.analysis.outcomes import Floats
 from harness.analysis.question import Question
 from harness.analysis.sign_flip import sign_flip_p
@@ -48,17 +48,19 @@ class Kind(NamedTuple):
 
 
 def mean_interval(
-    asked: Question, values: Floats, columns: Sequence[str], confidence: float = CONFIDENCE
+    asked: Question, values: Floats, columns: Sequence[str], confidence: float | None = None
 ) -> Interval:
     """The mean of (n,) values made of those columns; by ranks where over 5 % of a column's runs diverged.
+
+    The interval is that of the question's own confidence unless another is given.
 
     Repeated splits of one data set keep the Nadeau-Bengio t, which alone accounts for their overlap.
     """
     lost = asked.table[asked.table["arm"].isin(columns)].groupby("arm")["diverged"].mean()
     ranked = float(lost.max()) > RANK_ABOVE and len(values) >= MIN_RANK_PAIRS and not asked.variance_ratio
     if ranked and asked.outcome.function != "diverged":
-        return hodges_lehmann(values, confidence)
-    return paired_t(values, asked.variance_ratio, confidence)
+        return hodges_lehmann(values, confidence or asked.confidence)
+    return paired_t(values, asked.variance_ratio, confidence or asked.confidence)
 
 
 def without_diverged(asked: Question, values: Floats, diverged: NDArray[np.bool_]) -> Interval | None:
@@ -74,14 +76,15 @@ def effect_by_flips(asked: Question, values: Floats, value: float) -> Answer | N
     if asked.variance_ratio:
         return None
     flips = Robustness(sign_flip_p(values, "greater"), sign_flip_p(values - asked.margin, "less"))
-    return effect_by_tests(value, asked.margin, flips)
+    return effect_by_tests(value, asked.margin, flips, asked.one_sided)
 
 
 def bound_by_flips(asked: Question, values: Floats, bound: float) -> Answer | None:
     """The bound rule by sign flips of (n,) values, None as above."""
     if asked.variance_ratio:
         return None
-    return bound_by_tests(sign_flip_p(values - bound, "greater"), sign_flip_p(values - bound, "less"))
+    above, below = sign_flip_p(values - bound, "greater"), sign_flip_p(values - bound, "less")
+    return bound_by_tests(above, below, asked.one_sided)
 
 
 def with_p_against(interval: Interval, values: Floats, bound: float, variance_ratio: float) -> Interval:

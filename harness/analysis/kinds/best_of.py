@@ -47,7 +47,7 @@ def best_of(asked: Question) -> Answered:
         both = pairs(asked.table, asked.subject, asked.reference)
         differences = both.oriented(asked.direction)
         tests = Robustness(adjusted / 2, sign_flip_p(differences - asked.margin, "less"))
-        robust = effect_by_tests(found.interval.value, asked.margin, tests)
+        robust = effect_by_tests(found.interval.value, asked.margin, tests, asked.one_sided)
     return replace(
         found,
         interval=found.interval._replace(p_value=adjusted),

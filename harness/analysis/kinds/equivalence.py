@@ -10,7 +10,7 @@ from harness.analysis.outcomes import Floats
 from harness.analysis.question import Question
 from harness.analysis.scale import outcome_label
 from harness.analysis.sign_flip import sign_flip_p
-from harness.analysis.verdict_rule import ONE_SIDED, TOST_CONFIDENCE, equivalence_rule
+from harness.analysis.verdict_rule import TOST_CONFIDENCE, equivalence_rule
 from harness.analysis.wording import delta_text
 from harness.words.verdict import Answer, Estimate
 
@@ -57,7 +57,7 @@ def _by_flips(asked: Question, differences: Floats) -> Answer | None:
     if inside <= (1 - TOST_CONFIDENCE) / 2:
         return Answer.SUPPORTED
     beyond = min(sign_flip_p(differences - delta, "greater"), sign_flip_p(differences + delta, "less"))
-    return Answer.REFUTED if beyond <= ONE_SIDED else Answer.INCONCLUSIVE
+    return Answer.REFUTED if beyond <= asked.one_sided else Answer.INCONCLUSIVE
 
 
 def statement(asked: Question) -> str:

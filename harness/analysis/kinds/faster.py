@@ -27,7 +27,8 @@ def faster(asked: Question) -> Answered:
     both = pairs(asked.table, asked.subject, asked.reference)
     if len(both) < 2:
         return Answered(asked)
-    interval, kept = log_speed_up(both, asked.variance_ratio), both.without_diverged()
+    interval = log_speed_up(both, asked.variance_ratio, asked.confidence)
+    kept = both.without_diverged()
     logs = np.log(both.b) - np.log(both.a)
     censored = bool(both.a_censored.any() or both.b_censored.any())
     extra = pair_extra(asked, both, wins(both) if censored else logs)
@@ -60,7 +61,7 @@ def _by_wins(asked: Question, both: Pairs, value: float) -> Answer | None:
         return None
     slowed = Pairs(both.a * np.exp(asked.margin), both.b, both.a_censored, both.b_censored, both.diverged)
     tests = Robustness(win_loss_p(wins(both), "greater"), win_loss_p(wins(slowed), "less"))
-    return effect_by_tests(value, asked.margin, tests)
+    return effect_by_tests(value, asked.margin, tests, asked.one_sided)
 
 
 def target_sensitivity(asked: Question) -> list[dict[str, float]]:

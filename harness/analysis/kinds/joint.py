@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from harness.analysis.estimates import Interval
@@ -19,16 +19,23 @@ class Part(NamedTuple):
     robust: Answer | None
 
 
+STRONGEST_FIRST = (Answer.REFUTED, Answer.INCONCLUSIVE, Answer.SUPPORTED)
+
+
+def joint_answer(answers: Iterable[Answer]) -> Answer:
+    """REFUTED where any part is, SUPPORTED where all are, else INCONCLUSIVE."""
+    return min(answers, key=STRONGEST_FIRST.index)
+
+
 def deciding(parts: Sequence[Part]) -> Part:
     """The part that decides for all: a refuted one, else an open one, else the one with the least effect.
 
     A claim of several parts is supported where all are and refuted where one is, each at the full
     level; its p value is the largest of theirs. Source: Berger 1982, intersection-union tests.
     """
-    order = {Answer.REFUTED: 0, Answer.INCONCLUSIVE: 1, Answer.SUPPORTED: 2}
-    least = min(parts, key=lambda p: (order[p.ruling.answer], p.interval.value))
+    least = min(parts, key=lambda p: (STRONGEST_FIRST.index(p.ruling.answer), p.interval.value))
     robust = [p.robust for p in parts if p.robust is not None]
     return least._replace(
         interval=least.interval._replace(p_value=max(p.interval.p_value for p in parts)),
-        robust=min(robust, key=lambda a: order[a], default=None),
+        robust=joint_answer(robust) if robust else None,
     )

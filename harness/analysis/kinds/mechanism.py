@@ -45,7 +45,7 @@ def mechanism(asked: Question) -> Answered:
         values = sign * (arm_values(asked.table, arm) - bound)
         if len(values) < 2:
             return Answered(asked)
-        interval = paired_t(values, asked.variance_ratio)._replace(
+        interval = paired_t(values, asked.variance_ratio, asked.confidence)._replace(
             method="t (Nadeau-Bengio)" if asked.variance_ratio else "t"
         )
         lost = (

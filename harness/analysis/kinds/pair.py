@@ -43,7 +43,7 @@ def superiority(asked: Question) -> Answered:
     )
 
 
-def difference(asked: Question, differences: Floats, confidence: float = 0.95) -> Interval:
+def difference(asked: Question, differences: Floats, confidence: float | None = None) -> Interval:
     """The mean of a pair's differences."""
     return mean_interval(asked, differences, asked.columns[:2], confidence)
 

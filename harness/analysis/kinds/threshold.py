@@ -11,7 +11,7 @@ import numpy as np
 from scipy import stats
 
 from harness.analysis.critical_level import Critical, clopper_pearson, critical_level
-from harness.analysis.estimates import CONFIDENCE, Interval
+from harness.analysis.estimates import Interval
 from harness.analysis.kinds.base import WITHOUT_DELTA, Answered, Kind
 from harness.analysis.outcome_table import arm_values
 from harness.analysis.question import Question
@@ -56,13 +56,14 @@ def threshold(asked: Question) -> Answered:
     if any(len(v) < 1 for v in values):
         return Answered(asked)
     rows = [
-        _row(label, value, v) for label, value, v in zip(levels.labels, levels.values, values, strict=True)
+        _row(label, value, v, asked.confidence)
+        for label, value, v in zip(levels.labels, levels.values, values, strict=True)
     ]
     exists = _existence(rows)
     if bound is None and exists.answer is Answer.REFUTED:
         return Answered(asked, ruling=exists, levels=rows)
     events, runs = (np.array([row[key] for row in rows], dtype=float) for key in ("events", "n"))
-    found = critical_level(np.array(levels.positions()), events, runs)
+    found = critical_level(np.array(levels.positions()), events, runs, asked.confidence)
     interval = _interval(asked, found, int(runs.sum()), sign, _flat(events, runs))
     if bound is None:
         return Answered(asked, interval, exists, levels=rows)
@@ -76,7 +77,7 @@ def _interval(asked: Question, found: Critical, n: int, sign: float, flat: float
     """The critical position on the estimate's scale; p against the bound, else against no trend."""
     bound, _ = _bound(asked)
     ends = sorted(sign * (x - asked.scale.offset) for x in (found.low, found.high))
-    error = (ends[1] - ends[0]) / (2 * float(stats.norm.ppf((1 + CONFIDENCE) / 2)))
+    error = (ends[1] - ends[0]) / (2 * float(stats.norm.ppf((1 + asked.confidence) / 2)))
     trend = float(stats.chi2.sf(2 * max(0.0, found.likelihood - flat), 1))
     p_value = trend if bound is None else found.p_at(asked.scale.offset)
     value = sign * (found.value - asked.scale.offset)
@@ -89,9 +90,9 @@ def _flat(events: np.ndarray, runs: np.ndarray) -> float:
     return sum(count * math.log(count / n) for count in (k, n - k) if count)
 
 
-def _row(label: str, value: float, outcomes: np.ndarray) -> Row:
+def _row(label: str, value: float, outcomes: np.ndarray, confidence: float) -> Row:
     events, n = int(outcomes.sum()), len(outcomes)
-    low, high = clopper_pearson(events, n)
+    low, high = clopper_pearson(events, n, confidence)
     return {
         "level": label,
         "value": value,

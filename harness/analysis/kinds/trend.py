@@ -102,7 +102,7 @@ def _robust(asked: Question, favoured: Floats, changes: Floats, value: float) ->
     if asked.variance_ratio or favoured.shape[1] < LEAST_RANKED:
         return effect_by_flips(asked, changes, value)
     tests = Robustness(page_p(favoured), sign_flip_p(changes - asked.margin, "less"))
-    return effect_by_tests(value, asked.margin, tests)
+    return effect_by_tests(value, asked.margin, tests, asked.one_sided)
 
 
 def _extra(asked: Question, favoured: Floats, changes: Floats, levels: Sweep) -> Extra:
