@@ -261,6 +261,26 @@ def list_claims(
         write_ledger(found, reports)
 
 
+@app.command("compare")
+def compare_studies(
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="STUDY...", help="Judged studies; a tier is NAME-TIER.", show_default=False),
+    ],
+    results: Results = RESULTS,
+    as_json: Json = False,
+) -> None:
+    """Studies, or tiers of one, side by side.
+
+    Verdicts, effects and arms of two or more judged studies, from their records alone. Hypotheses
+    that are written alike share a row, and so do arms of the same label.
+    """
+    from harness.cli.compare import compared, show_compared
+
+    found = compared(names, results)
+    show.json(found) if as_json else show_compared(found)
+
+
 @app.command()
 def reproduce(
     trial: Annotated[str, typer.Argument(help="A trial's id, or how it begins.", show_default=False)],
@@ -304,6 +324,36 @@ def ui(
 
     check_writable(results, "results")
     serve(results, port)
+
+
+@app.command("new")
+def new_study(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The new study's name.", show_default=False)],
+) -> None:
+    """Write a study file to begin with, studies/NAME.yaml.
+
+    It is whole, commented and valid; a file that is there already is left alone.
+    """
+    from harness.cli.new import write_study
+
+    path = write_study(name)
+    show.text(f"wrote {path}. Edit it, then: harness validate {name}")
+
+
+@app.command("doctor")
+def examine_machine(results: Results = RESULTS, as_json: Json = False) -> None:
+    """What this machine has for running studies.
+
+    Python, packages against the tested versions, cores, memory, device, folders, MLflow and data, with
+    what to do about what is missing. Ends with 1 where something keeps studies from running.
+    """
+    from harness.cli.doctor import examine, show_findings
+
+    findings = examine(results)
+    show.json([f._asdict() for f in findings]) if as_json else show_findings(findings)
+    wrong = [f.what for f in findings if f.state == "wrong"]
+    if wrong:
+        raise RunFailed(f"studies can't run here: {', '.join(wrong)}")
 
 
 @app.command()

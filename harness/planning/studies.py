@@ -27,14 +27,17 @@ def find(name: str, folder: Path = FOLDER) -> Path:
     """
     if name.endswith(SUFFIXES):
         return _by_path(Path(name))
-    if not _NAME.fullmatch(name):
-        raise BadInput(
-            f"{name!r} is no study's name; allowed: letters a-z, digits and _, or the path of a .yaml file"
-        )
+    check_name(name, ", or the path of a .yaml file")
     studies = {p.stem: p for p in reversed(all_studies(folder))}
     if name not in studies:
         raise UnknownName("study", name, studies)
     return studies[name]
+
+
+def check_name(name: str, or_else: str = "") -> None:
+    """Raise BadInput where this can't be a study's name."""
+    if not _NAME.fullmatch(name):
+        raise BadInput(f"{name!r} is no study's name; allowed: letters a-z, digits and _{or_else}")
 
 
 def _by_path(path: Path) -> Path:
