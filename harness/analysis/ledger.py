@@ -12,6 +12,7 @@ from harness.words.base import Word
 from harness.words.design import Design
 from harness.words.hypothesis import Hypothesis
 from harness.words.named import named_columns
+from harness.words.settings import setting_label
 from harness.words.study import Control, Study
 from harness.words.verdict import Answer, Estimate, HypothesisVerdict, StudyVerdict
 
@@ -78,6 +79,7 @@ class Entry(Word):
     p_adjusted: float | None = None  # over the ledger's claims
     scope: str = ""
     scopes: list[str] = []  # fresh, resplit, fixed: those of the arms compared
+    holds_in: str = ""  # of a universal claim: in which of its settings it is supported, in words
     settings: list[Setting] = []  # the primary one first; empty where there is only that
     secondary: dict[str, int] = {}  # answer -> how many other hypotheses
     notes: str = ""  # how the verdict contradicts or narrows what the notes say
@@ -121,7 +123,17 @@ def judged_entry(verdict: StudyVerdict, design: Design, note: str = "") -> Entry
         verdict.provenance.get("frozen_time") or ""
     ]
     scopes = _scopes(design, hypothesis)
-    copied = ("answer", "grade", "fragile", "kind", "statement", "reason", "estimate", "shown_delta")
+    copied = (
+        "answer",
+        "grade",
+        "fragile",
+        "kind",
+        "statement",
+        "reason",
+        "estimate",
+        "shown_delta",
+        "holds_in",
+    )
     return Entry(
         study=design.folder,
         state="judged",
@@ -164,7 +176,9 @@ def against_notes(entry: Entry) -> str:
         narrower = "; ".join(_narrower(entry))
         return f"Narrower than the notes: {narrower}." if narrower else ""
     if entry.answer is Answer.INCONCLUSIVE:
-        return f"Not decided: {_failed(entry.failed_gates) or entry.reason.rstrip('.')}."
+        failed = _failed(entry.failed_gates)
+        where = f"{entry.holds_in}; " if failed and entry.holds_in else ""
+        return f"Not decided: {where}{failed or entry.reason.rstrip('.')}."
     return ""
 
 
@@ -181,6 +195,8 @@ def _contradiction(entry: Entry) -> str:
         other = CONTRADICTED.get(entry.grade, "").format(least)
         found = f"Against the notes: {other or entry.reason.rstrip('.')}"
     held = ", ".join(s.at for s in entry.settings if s.answer is Answer.SUPPORTED)
+    if entry.holds_in:  # refuted as a claim of all settings, whatever is true of one
+        return f"Narrower than the notes: {entry.holds_in}." if held else f"{found}; {entry.holds_in}."
     return f"{found}; it holds at {held}." if held else f"{found}."
 
 
@@ -239,7 +255,9 @@ def _scopes(design: Design, hypothesis: Hypothesis) -> dict[str, list[str]]:
 
 
 def _settings(verdict: StudyVerdict, study: Study, primary: HypothesisVerdict) -> list[Setting]:
-    """The hypotheses that differ from the primary one in `at` alone, with their answers."""
+    """A universal claim's settings, else the hypotheses that differ from the primary one in `at` alone."""
+    if primary.settings:
+        return [Setting(at=setting_label(s.at), answer=s.answer) for s in primary.settings]
     asked = _question(study.hypotheses[primary.index])
     same = [h for h in verdict.hypotheses if _question(study.hypotheses[h.index]) == asked]
     ordered = sorted(same, key=lambda h: not h.primary)

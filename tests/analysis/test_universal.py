@@ -6,6 +6,7 @@ from scipy import stats
 
 from harness.analysis.judge import judge_study
 from harness.analysis.kinds.joint import joint_answer
+from harness.analysis.ledger import against_notes, judged_entry
 from harness.analysis.universal import holds_in
 from harness.words.verdict import Answer, StudyVerdict
 from tests.analysis.swept import swept
@@ -143,3 +144,34 @@ def test_a_verdict_with_settings_reads_back():
     again = StudyVerdict.model_validate_json(verdict.model_dump_json())
     assert again.hypotheses[0].settings == joint.settings
     assert holds_in(again.hypotheses[0].settings) == joint.holds_in
+
+
+@pytest.mark.parametrize(
+    ("gains", "said"),
+    [
+        (
+            (0.05, -0.05, 0.05),
+            "Narrower than the notes: supported in 2 of 3 settings: depth 1, depth 8; refuted",
+        ),
+        (
+            (-0.05, -0.05, -0.05),
+            "the effect goes the other way; supported in 0 of 3 settings; refuted in depth",
+        ),
+        ((0.05, 0.05, 0.05), ""),
+    ],
+)
+def test_the_ledger_says_where_a_claim_holds(gains, said):
+    verdict, joint = judged(dict(zip(DEPTHS, gains, strict=True)))
+    entry = judged_entry(verdict, swept_design())
+    assert [(s.at, s.answer) for s in entry.settings] == [
+        (f"depth {d}", s.answer) for d, s in zip(DEPTHS, joint.settings, strict=True)
+    ]
+    found = against_notes(entry)
+    assert found == "" if said == "" else said in found
+
+
+def swept_design():
+    """The design of the studies that `judged` makes, with its data named as the ledger's scope wants it."""
+    factors = {"optimizer.name": ["sgd", "adam"], "model.depth": list(DEPTHS)}
+    claim = {**CLAIM, "for_each": ["model.depth"]}
+    return swept(factors, lambda *_: [0.5, 0.6], claim, config={"data": {"name": "mnist1d"}}).design
