@@ -53,7 +53,8 @@ def is_share(outcome: Outcome) -> bool:
     """Whether the outcome lies between 0 and 1 and is shown in per cent."""
     if outcome.function == "probe":
         options = ProbeOptions.model_validate(outcome.options)
-        return PROBES[outcome.metric].share and options.ratio is None and options.slope is None
+        plain = options.ratio is None and options.slope is None and not options.log10
+        return PROBES[outcome.metric].share and plain
     metric = outcome.metric.partition("/")[2]
     return outcome.function in ("diverged", "success") or metric in ("accuracy", "error")
 
@@ -122,6 +123,7 @@ def _probe_label(outcome: Outcome) -> str:
     when = " at the start" if options.when == "start" else ""
     if options.slope == "layer":
         return f"slope a layer of the log10 {label}{when}"
+    label = f"log10 {label}" if options.log10 else label
     if options.ratio is not None:
         return f"{label}, layer {options.ratio[0]} over {options.ratio[1]}{when}"
     return f"{label}{'' if options.layer == 'all' else f', layer {options.layer}'}{when}"

@@ -5,6 +5,7 @@ import math
 import pytest
 
 from harness.analysis.outcomes import outcome_direction, outcome_value
+from harness.analysis.scale import is_share, outcome_label
 from harness.errors import BadInput
 from harness.words.outcome import Outcome
 from harness.words.record import Status
@@ -72,6 +73,13 @@ def test_a_diverged_run_keeps_its_start_alone():
     assert (start.value, start.diverged) == (0.5, False)
     assert math.isnan(end.value)
     assert end.diverged
+
+
+def test_the_logarithm_of_a_share_is_no_share_and_says_so():
+    share = Outcome.model_validate({"probe": "dead_fraction"})
+    logarithm = Outcome.model_validate({"probe": "dead_fraction", "layer": 1, "log10": True})
+    assert (is_share(share), is_share(logarithm)) == (True, False)
+    assert outcome_label(logarithm) == "log10 share of dead units, layer 1"
 
 
 def test_which_way_a_probe_is_better():
