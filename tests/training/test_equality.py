@@ -9,7 +9,7 @@ from harness.catalogue.activations import ACTIVATIONS
 from harness.training.members import stacked_orders
 from harness.training.run import plan_steps, start
 from harness.training.start import batch_orders, initial_params
-from harness.training.train import advance
+from harness.training.train import advance, one_thread
 from harness.words.paths import set_paths
 from harness.words.record import Status
 from harness.words.trial import Trial
@@ -127,7 +127,7 @@ def test_every_weight_of_a_member_is_the_weight_alone(kind, cache_dir):
 
 
 def run_steps(trials, cache_dir, steps):
-    with torch.no_grad():
+    with one_thread(), torch.no_grad():
         run = start(stack_of(trials), [splits_for(t, cache_dir) for t in trials], torch.device("cpu"))
         advance(run, steps, [0], lambda share: None)
     return run
