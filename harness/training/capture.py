@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, fx
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
+from torch.utils.weak import WeakTensorKeyDictionary
 
 aten = torch.ops.aten
 
@@ -93,8 +94,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         super().__init__()  # type: ignore[no-untyped-call]
         self.graph = fx.Graph()
         self.constants = torch.nn.Module()
-        self._nodes: dict[int, fx.Node] = {}
-        self._alive: list[Tensor] = []  # so that no id is used twice
+        self._nodes = WeakTensorKeyDictionary()  # of values still alive: as little memory as a step takes
+        self._inputs = 0
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -103,18 +104,19 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def input(self, value: Tensor) -> Tensor:
         """Make the tensor an argument of the graph."""
-        self._bind(value, self.graph.placeholder(f"input_{len(self._alive)}"))
+        self._bind(value, self.graph.placeholder(f"input_{self._inputs}"))
+        self._inputs += 1
         return value
 
     def node(self, value: Any) -> Any:
         """The node of a tensor; a tensor from elsewhere becomes a constant, anything else stays."""
         if not isinstance(value, Tensor):
             return value
-        if id(value) not in self._nodes:
-            name = f"constant_{len(self._alive)}"
+        if value not in self._nodes:
+            name = f"constant_{len(list(self.constants.buffers()))}"
             self.constants.register_buffer(name, value)
             self._bind(value, self.graph.get_attr(name))
-        return self._nodes[id(value)]
+        return self._nodes[value]
 
     def __torch_dispatch__(
         self, func: Any, types: Sequence[type], args: Any = (), kwargs: dict[str, Any] | None = None
@@ -133,8 +135,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def _bind(self, value: Tensor, node: fx.Node) -> None:
         node.meta["val"] = Facts(value.shape, value.stride(), value.dtype)
-        self._nodes[id(value)] = node
-        self._alive.append(value)
+        self._nodes[value] = node
 
 
 class Rehearsal(fx.Interpreter):
@@ -227,14 +228,14 @@ def _transposed(graph: fx.Graph, factor: fx.Node) -> fx.Node:
 
 
 def _fuse_bias(graph: fx.Graph) -> None:
-    """bias (M, 1, C) + bmm(x, w) as one baddbmm: one pass over the result instead of two."""
+    """bias + bmm(x, w) as one baddbmm, the bias (M, 1, C) or of the product's shape: a pass saved."""
     for node in list(graph.nodes):
         if not _is(node, aten.add.Tensor) or len(node.args) != 2 or node.kwargs:
             continue
         bias, product = node.args
         if _is(product, aten._unsafe_view.default):
             product = product.args[0]
-        if _is(product, aten.bmm.default) and _is_row(bias) and _dtype(bias) == _dtype(product):
+        if _is(product, aten.bmm.default) and _is_added(bias, product):
             with graph.inserting_before(node):
                 fused = graph.call_function(aten.baddbmm.default, (bias, *product.args))
             fused.meta = dict(node.meta)
@@ -268,15 +269,13 @@ def _is(node: Any, target: Any) -> bool:
     return isinstance(node, fx.Node) and node.op == "call_function" and node.target is target
 
 
-def _is_row(node: Any) -> bool:
-    """Whether a node's value is (M, 1, C)."""
-    value = node.meta.get("val") if isinstance(node, fx.Node) else None
-    return isinstance(value, Facts) and len(value.shape) == 3 and value.shape[1] == 1
-
-
-def _dtype(node: fx.Node) -> torch.dtype:
-    facts: Facts = node.meta["val"]
-    return facts.dtype
+def _is_added(bias: Any, product: fx.Node) -> bool:
+    """Whether a node's value is a row (M, 1, C) or of the product's shape, and of its dtype."""
+    value = bias.meta.get("val") if isinstance(bias, fx.Node) else None
+    if not isinstance(value, Facts) or len(value.shape) != 3:
+        return False
+    shape, _, dtype = product.meta["val"]
+    return value.dtype == dtype and value.shape in (shape, (shape[0], 1, shape[2]))
 
 
 # Elementwise operations that may write into their first argument where nothing else reads it.
