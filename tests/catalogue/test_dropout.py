@@ -44,6 +44,20 @@ def test_mask_is_a_function_of_key_layer_and_element():
     assert torch.equal(first, mask(0.5, 7, 2, dtype=torch.float64))
 
 
+def test_draws_are_the_hash_in_plain_integers():
+    """Whatever words the program computes in, the draws are these: records hold to them."""
+
+    def hashed(x):
+        for shift, factor in ((16, 0x21F0AAAD), (15, 0x735A2D97)):
+            x = ((x ^ (x >> shift)) * factor) % 2**32
+        return x ^ (x >> 15)
+
+    keys = [0, 1, 12345, 2**31 - 1, 2**31, 2**32 - 1]
+    wanted = [[(hashed(hashed(i * 0x9E3779B9 % 2**32) ^ k) >> 8) / 2**24 for i in range(500)] for k in keys]
+    assert uniform(torch.tensor(keys), 500).tolist() == wanted
+    assert mix(torch.tensor(keys)).tolist() == [hashed(k) for k in keys]
+
+
 def test_a_higher_rate_drops_the_same_elements_and_more():
     low, high = mask(0.2, 3), mask(0.6, 3)
     assert not (high & ~low).any()
