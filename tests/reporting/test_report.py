@@ -114,7 +114,7 @@ def test_every_section_is_there_and_says_something(document: Document) -> None:
     """In the table's order, but for those that have nothing to say of this study."""
     ids = [s.id for s in document.sections]
     assert ids == [id for id in SECTIONS if id in ids]
-    assert SECTIONS.keys() - set(ids) == {"mechanism", "ensembles"}
+    assert SECTIONS.keys() - set(ids) == {"mechanism", "ensembles", "settings"}
     assert all(s.blocks for s in document.sections)
     names = {f.name for f in blocks_of(document, Figure)}
     assert {"effects-forest", "learning-accuracy", "tuning-0", "tuning-budget", "time-to-target-0"} <= names
@@ -251,7 +251,7 @@ def test_missing_curves(evidence: Evidence, verdict: StudyVerdict) -> None:
         records={},
     )
     document = build_document(bare, verdict)
-    absent = {"learning", "tuning", "budget", "mechanism", "ensembles", "replicates"}
+    absent = {"learning", "tuning", "budget", "mechanism", "ensembles", "settings", "replicates"}
     assert SECTIONS.keys() - {s.id for s in document.sections} == absent
     assert {f.name for f in blocks_of(document, Figure)} == {"effects-forest", "sensitivity-0"}
     to_html(document)

@@ -23,6 +23,7 @@ from harness.reporting.content.search import (
     shared_section,
     slices_section,
 )
+from harness.reporting.content.settings import settings_section
 from harness.reporting.document import Block, Document, Section
 from harness.reporting.numbers import count
 from harness.words.verdict import StudyVerdict
@@ -30,6 +31,7 @@ from harness.words.verdict import StudyVerdict
 SECTIONS: dict[str, tuple[str, Callable[[Context], tuple[Block, ...]]]] = {
     "verdict": ("The verdict", answer_section),
     "hypotheses": ("Other hypotheses", others_section),
+    "settings": ("Where universal claims hold", settings_section),
     "effects": ("Effects", effects_section),
     "kinds": ("Hypothesis by hypothesis", kinds_section),
     "learning": ("Learning curves", learning_section),

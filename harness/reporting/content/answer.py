@@ -26,6 +26,7 @@ MARKS: dict[Answer, tuple[str, Tone]] = {
 
 PAIRED = ("superiority", "faster", "equivalence", "non_inferiority", "at_least", "best_of")
 EXTRA_LABELS = {
+    "setting": "Setting that decides",
     "d_z": "Effect in standard deviations of the difference, d_z",
     "probability_better": "Share of pairs it wins, ties half",
     "pair_correlation": "Correlation of paired outcomes",

@@ -34,23 +34,44 @@ class Context:
     evidence: Evidence
     verdict: StudyVerdict
     styles: Mapping[str, ArmStyle] = field(init=False)
-    _asked: dict[int, Question | None] = field(init=False, repr=False, default_factory=dict)
+    _asked: dict[str, Question | None] = field(init=False, repr=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "styles", _design_styles(self.evidence.design))
 
     def hypothesis(self, verdict: HypothesisVerdict) -> Hypothesis:
-        """The hypothesis, as the study states it, that a verdict answers."""
-        return self.evidence.design.study.hypotheses[verdict.index]
+        """The hypothesis that a verdict answers, as the study states it; a setting's as it is asked there."""
+        stated = self.evidence.design.study.hypotheses[verdict.index]
+        if not verdict.at:
+            return stated
+        asked = (s for s in self.evidence.design.settings(stated) if s.levels == verdict.at)
+        return next(asked).hypothesis
 
     def question(self, verdict: HypothesisVerdict) -> Question | None:
-        """The hypothesis with the outcomes it compares; None where the records don't hold them."""
-        if verdict.index not in self._asked:
+        """The hypothesis with the outcomes it compares; None where the records don't hold them.
+
+        None too of a claim of several settings, which is a question only at each of them.
+        """
+        key = self.key(verdict)
+        if key not in self._asked:
             try:
-                self._asked[verdict.index] = ask(self.evidence, self.hypothesis(verdict))
+                asked = None if verdict.settings else ask(self.evidence, self.hypothesis(verdict))
+                self._asked[key] = asked
             except HarnessError:
-                self._asked[verdict.index] = None
-        return self._asked[verdict.index]
+                self._asked[key] = None
+        return self._asked[key]
+
+    def key(self, verdict: HypothesisVerdict) -> str:
+        """What tells a verdict from the others, in names of figures: "2", and "2-1" of its first setting."""
+        if not verdict.at:
+            return str(verdict.index)
+        settings = self.verdict.hypotheses[verdict.index].settings
+        return f"{verdict.index}-{1 + [s.at for s in settings].index(verdict.at)}"
+
+    @property
+    def questions(self) -> list[HypothesisVerdict]:
+        """Every verdict that answers one question: a claim of several settings by each of these."""
+        return [part for h in self.verdict.hypotheses for part in h.settings or [h]]
 
     def styles_of(self, columns: Iterable[str]) -> dict[str, ArmStyle]:
         """Styles for what a hypothesis compares: an arm's own; the first ones for anything else."""

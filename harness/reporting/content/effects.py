@@ -17,6 +17,7 @@ from harness.reporting.figures.replicates import Effect
 from harness.reporting.frames import outcome_frame
 from harness.reporting.numbers import estimate, number, p_value
 from harness.words.outcome import Outcome
+from harness.words.settings import setting_label
 from harness.words.verdict import Estimate, HypothesisVerdict
 
 LABEL_LENGTH = 95  # characters of a row's label in the forest plot
@@ -35,24 +36,24 @@ def effects_section(context: Context) -> tuple[Block, ...]:
         "Each row is an effect with its 95 % interval, divided by the smallest effect that matters (δ), "
         "so that all share one axis: right of 0 favours the claim, and only an effect beyond the dashed "
         "line at 1 is large enough to matter. Circle: supported; square: refuted; diamond: inconclusive; "
-        "thin rows are the single comparisons of the hypothesis above them."
+        "thin rows are the single comparisons, or the settings, of the hypothesis above them."
     )
     if any(r["from"] is not None for r in rows):
         caption += (
             " Where a row is tinted, the claim is not that the effect is large: its interval must lie in "
             "the tinted part."
         )
-    if any(len(h.comparisons) > MOST_PARTS for h in context.verdict.hypotheses):
+    if any(len(h.comparisons) > MOST_PARTS for h in context.questions):
         caption += f" Of many comparisons the first {MOST_PARTS} are drawn; the table below has all."
     alt = "Forest plot. " + "; ".join(f"{r['label']}: {r['shown']}" for r in rows)
     figure = draw("effects-forest", "forest", (alt, caption), pd.DataFrame(rows))
-    return (figure, *(_comparison_table(h) for h in context.verdict.hypotheses if _on_one_task(h)))
+    return (figure, *(_comparison_table(h) for h in context.questions if _on_one_task(h)))
 
 
 def replicates_section(context: Context) -> tuple[Block, ...]:
     """Paired plots of the hypotheses that compare two arms, and a strip plot for each outcome."""
     figures: list[Block] = []
-    for verdict in context.verdict.hypotheses:
+    for verdict in context.questions:
         figure = _paired(context, verdict)
         figures += [figure] if figure else []
     for place, outcome in enumerate(_outcomes(context)[:STRIPS]):
@@ -68,6 +69,10 @@ def _forest_rows(context: Context, verdict: HypothesisVerdict) -> list[dict[str,
     if found is not None and math.isfinite(found.value):
         row = _row(verdict.statement, effect_text(found), verdict.answer.value, _scaled(found, delta))
         rows.append(row | dict(zip(("from", "to"), _tint(context, verdict), strict=True)))
+    for at in verdict.settings:
+        if at.estimate is not None and at.delta:
+            ends = _scaled(at.estimate, at.delta)
+            rows.append(_row(setting_label(at.at), effect_text(at.estimate), "", ends))
     for part in verdict.comparisons[:MOST_PARTS]:
         ends = [float(part[k]) / delta for k in ("difference", "low", "high")]
         rows.append(
@@ -142,7 +147,7 @@ def _paired(context: Context, verdict: HypothesisVerdict) -> Figure | None:
     effect = _effect(verdict, found, faster, f"{_difference_label(a, b, compared, higher)}\n{label}")
     words = _paired_words(label, (a, b), len(pairs), int(pairs["lost"].sum()))
     styles = context.styles_of((a, b))
-    return draw(f"replicates-{verdict.index}", "paired", words, pairs, (a, b), styles, effect)
+    return draw(f"replicates-{context.key(verdict)}", "paired", words, pairs, (a, b), styles, effect)
 
 
 def _pairs(frame: pd.DataFrame, a: str, b: str, faster: bool, sign: float) -> pd.DataFrame:

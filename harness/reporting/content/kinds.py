@@ -25,7 +25,8 @@ MOST_ROWS = 24  # arms of one mechanism in a figure
 def kinds_section(context: Context) -> tuple[Block, ...]:
     """Every hypothesis whose kind has a figure or a table of its own, the primary one first."""
     blocks: list[Block] = []
-    for verdict in [h for h in (context.primary, *context.secondary) if h is not None]:
+    ordered = [h for h in (context.primary, *context.secondary) if h is not None]
+    for verdict in [part for h in ordered for part in h.settings or [h]]:
         asked = context.question(verdict)
         blocks_of = KINDS.get(verdict.kind)
         shown = list(blocks_of(Case(context, verdict, asked))) if blocks_of and asked else []
@@ -54,9 +55,8 @@ def _pair(case: Case) -> Blocks:
     )
     alt = f"Difference in {outcome} of {label} with its interval, against {_range(claimed)}."
     axis = f"difference in {outcome}" + (f", {found.unit}" if found.unit else "")
-    yield draw(
-        f"bounds-{verdict.index}", "against_bounds", (alt, caption), pd.DataFrame([row]), runs, claimed, axis
-    )
+    name, means = f"bounds-{case.context.key(verdict)}", pd.DataFrame([row])
+    yield draw(name, "against_bounds", (alt, caption), means, runs, claimed, axis)
 
 
 def _claimed(asked: Question) -> tuple[float | None, float | None]:
@@ -103,7 +103,8 @@ def _mechanism(case: Case) -> Blocks:
     alt = f"{outcome} of {', '.join(arms)} with intervals, against {_range(claimed)}."
     rows = rows.assign(low_90=math.nan, high_90=math.nan)
     axis = f"{outcome}, {found.unit}" if found.unit else outcome
-    yield draw(f"bounds-{verdict.index}", "against_bounds", (alt, caption), rows, runs, claimed, axis)
+    name = f"bounds-{case.context.key(verdict)}"
+    yield draw(name, "against_bounds", (alt, caption), rows, runs, claimed, axis)
 
 
 def _impossibility(case: Case) -> Blocks:

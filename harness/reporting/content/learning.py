@@ -77,7 +77,7 @@ def budget_section(context: Context) -> tuple[Block, ...]:
 
 def speed_section(context: Context) -> tuple[Block, ...]:
     """Time to the target, for studies that ask which arm is faster."""
-    asked = [h for h in context.verdict.hypotheses if isinstance(context.hypothesis(h), Faster)]
+    asked = [h for h in context.questions if isinstance(context.hypothesis(h), Faster)]
     if not asked:
         return ()
     distinct = {(str(context.hypothesis(h).outcome), *_of_like_budget(context, h)): h for h in asked}
@@ -175,7 +175,7 @@ def _survival(context: Context, verdict: HypothesisVerdict) -> list[Block]:
         f"{count(int(budget))} {outcome.unit_label}."
     )
     alt = f"Share of runs that reached {metric_label(metric)} {target} against {axis}, for each arm."
-    name = f"time-to-target-{verdict.index}"
+    name = f"time-to-target-{context.key(verdict)}"
     return [draw(name, "survival", (alt, caption), times, context.styles, budget, axis)]
 
 
@@ -206,4 +206,4 @@ def _sensitivity(context: Context, verdict: HypothesisVerdict) -> list[Block]:
         "too small to matter, the dotted line the target that decides."
     )
     args = (verdict.shown_delta, context.verdict.targets.get(metric), label, unit)
-    return [draw(f"sensitivity-{verdict.index}", "sensitivity", (alt, caption), rows, *args)]
+    return [draw(f"sensitivity-{context.key(verdict)}", "sensitivity", (alt, caption), rows, *args)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -47,7 +48,7 @@ def level_blocks(case: Case) -> Iterator[Block]:
     if runs["lost"].any():
         caption += " A cross is a run that diverged or missed the target, at the value that stands in for it."
     alt = f"{outcome} against {levels.factor}, means with intervals and a line a replicate."
-    name = f"levels-{verdict.index}"
+    name = f"levels-{context.key(verdict)}"
     yield draw(name, "level_lines", (alt, caption), runs, means, axis, optimum)
     if not _shown_before(context, verdict, columns):
         yield from _isolation(context, verdict, columns, levels)
@@ -82,7 +83,7 @@ def interaction_blocks(case: Case) -> Iterator[Block]:
     )
     alt = f"{outcome} of {names[0]} and {names[1]} against {levels.factor}, and their difference."
     styles = context.styles_of(names)
-    name = f"levels-{verdict.index}"
+    name = f"levels-{context.key(verdict)}"
     yield draw(name, "arms_by_level", (alt, caption), runs.reset_index(drop=True), means, styles, axis, label)
     yield _table(context, verdict, (), levels, f"Advantage of {names[0]} over {names[1]} by {levels.factor}.")
 
@@ -111,7 +112,9 @@ def threshold_blocks(case: Case) -> Iterator[Block]:
         f"the 95 % interval of that level (profile likelihood).{claimed}"
     )
     alt = f"{capital(outcome_words(asked.outcome))} against {levels.factor}, with a logistic curve."
-    yield draw(f"levels-{verdict.index}", "event_rates", (alt, caption), rates, curve, axis, critical)
+    yield draw(
+        f"levels-{case.context.key(verdict)}", "event_rates", (alt, caption), rates, curve, axis, critical
+    )
     titles = ("Level", "Runs", "Events", "Share", "95 % interval")
     rows = tuple(_rate_row(row) for row in verdict.levels)
     yield Table(f"{capital(outcome_words(asked.outcome))} by {levels.factor}.", _columns(titles), rows)
@@ -221,7 +224,7 @@ def _logistic(rows: Sequence[dict[str, Any]], levels: Sweep, found: Estimate) ->
 
 def _shown_before(context: Context, verdict: HypothesisVerdict, columns: Sequence[str]) -> bool:
     """Whether an earlier hypothesis goes over the same levels, and has shown how they were tuned."""
-    others = (h for h in context.verdict.hypotheses if h.index < verdict.index)
+    others = itertools.takewhile(lambda h: h is not verdict, context.questions)
     hypotheses = [context.hypothesis(h) for h in others]
     return any(
         question(context.evidence, h).columns == columns
@@ -252,7 +255,7 @@ def _isolation(
         "are compared at their own best settings; × at the foot marks points where a run diverged."
     )
     alt = f"{score} of every tuning point against {levels.factor}, the chosen ones joined."
-    yield draw(f"isolation-{verdict.index}", "isolation", (alt, caption), frame, axis)
+    yield draw(f"isolation-{context.key(verdict)}", "isolation", (alt, caption), frame, axis)
 
 
 def _table(

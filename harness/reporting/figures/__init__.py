@@ -25,11 +25,13 @@ from harness.reporting.figures.search import (
     searched_and_judged,
     slices,
 )
+from harness.reporting.figures.settings import settings_map
 from harness.reporting.figures.survival import sensitivity, survival
 
 FIGURES: dict[str, Callable[..., Figure]] = {
     "forest": forest,
     "against_bounds": against_bounds,
+    "settings_map": settings_map,
     "level_lines": level_lines,
     "isolation": isolation,
     "arms_by_level": arms_by_level,
