@@ -13,9 +13,11 @@ from harness.analysis.gate_finding import GateFinding, not_applicable
 from harness.analysis.outcome_table import arm_values, finished, outcome_table
 from harness.analysis.outcomes import units_a_step
 from harness.analysis.question import Question
+from harness.analysis.tasks import claimed_by, claimed_gains
 from harness.words.hypothesis import Dose, InteriorOptimum, Threshold
 from harness.words.record import Record, Status
 from harness.words.study import Require
+from harness.words.tasks import is_over_tasks
 from harness.words.verdict import Gate
 
 OVER_LEVELS = (Dose, InteriorOptimum, Threshold)
@@ -158,9 +160,10 @@ def divergence(question: Question) -> GateFinding:
 
 
 def _untuned_levels(question: Question) -> bool:
-    """Whether the levels of a factor are compared with nothing tuned to suit them."""
+    """Whether levels of a factor, or arms over tasks, are compared with nothing tuned to suit them."""
     tuned = any(question.evidence.design.arm(a).tuned for a in question.arms)
-    return isinstance(question.hypothesis, OVER_LEVELS) and not tuned
+    over = isinstance(question.hypothesis, OVER_LEVELS) or is_over_tasks(question.hypothesis)
+    return over and not tuned
 
 
 def still_improving(question: Question) -> GateFinding:
@@ -168,7 +171,8 @@ def still_improving(question: Question) -> GateFinding:
 
     For claims about a final metric; of test metrics the validation curve is used. The mean over the
     finished judged runs of an arm; the curve is linear between evaluations. Where arms differ in their
-    steps, or levels are compared untuned, an arm that could still learn is part of the answer.
+    steps, or levels are compared untuned, an arm that could still learn is part of the answer. Over tasks
+    an arm's mean over them counts.
     """
     outcome = question.outcome
     if outcome.function != "final":
@@ -183,9 +187,10 @@ def still_improving(question: Question) -> GateFinding:
     gains = {a: g for a, g in gains.items() if not np.isnan(g)}
     if not gains:
         return not_applicable(f"no curve of {name} with two evaluations")
-    failing = [a for a, gain in gains.items() if gain > question.margin]
+    claimed = claimed_gains(question, gains)
+    failing = [a for arms, gain in claimed.items() if gain > question.margin for a in arms]
     text = f"{name} over the last {LAST_PART:.0%} of training: " + ", ".join(
-        f"{a} {gain:+.3g}" for a, gain in gains.items()
+        f"{claimed_by(question, arms)} {gain:+.3g}" for arms, gain in claimed.items()
     )
     return GateFinding.of(failing, text, text, "train longer")
 
@@ -219,14 +224,18 @@ def reproducible(question: Question) -> GateFinding:
 
 
 def tuning_budget(question: Question) -> GateFinding:
-    """G8: doubling the tuning budget would not gain more than delta / 2 (`budget_gain`)."""
+    """G8: doubling the tuning budget would not gain more than delta / 2 (`budget_gain`).
+
+    Over tasks an arm's mean over them counts.
+    """
     gains = {a: budget_gain(question, a) for a in question.arms}
     known = {a: g for a, g in gains.items() if g is not None}
     if not known:
         return not_applicable("nothing is tuned, or the best point has no neighbour on one side")
-    failing = [a for a, gain in known.items() if gain > question.margin / 2]
+    claimed = claimed_gains(question, known)
+    failing = [a for arms, gain in claimed.items() if gain > question.margin / 2 for a in arms]
     text = "expected gain of twice the tuning budget: " + ", ".join(
-        f"{a} {gain:.2g}" for a, gain in known.items()
+        f"{claimed_by(question, arms)} {gain:.2g}" for arms, gain in claimed.items()
     )
     text += f" (at most {question.margin / 2:.2g})"
     return GateFinding.of(failing, text, text, "tune with twice the points")

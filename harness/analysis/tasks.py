@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ from harness.analysis.outcomes import Direction, Floats
 from harness.analysis.question import Question
 from harness.analysis.ranks import FriedmanTest, friedman, mean_ranks
 from harness.words.hypothesis import BestOf
-from harness.words.tasks import Tasks, tasks_of
+from harness.words.tasks import Tasks, is_over_tasks, tasks_of
 
 LEAST_RANKED = 3  # arms of Friedman's test
 
@@ -81,6 +81,30 @@ def in_units_of_tasks(means: Floats) -> Floats:
     sizes = np.abs(means.mean(axis=1, keepdims=True))
     shares: Floats = np.divide(means, sizes, out=np.zeros_like(means), where=sizes > 0)
     return shares
+
+
+def claimed_gains(question: Question, gains: Mapping[str, float]) -> dict[tuple[str, ...], float]:
+    """What gates hold against delta: the arms behind a gain in their outcome -> the gain.
+
+    Over tasks a contender's mean over its arms, in the units of delta: what is wrong with the outcome of
+    one task enters the estimate as one of N. Else every arm's own.
+    """
+    if not is_over_tasks(question.hypothesis):
+        return {(arm,): gain for arm, gain in gains.items()}
+    named, found = named_tasks(question), task_scores(question)
+    shares = question.scale.kind == "relative"
+    sizes = dict(zip(found.tasks, np.abs(found.means.mean(axis=1)), strict=True)) if shares else {}
+    claimed = {}
+    for arms in zip(*named.arms, strict=True):
+        there = [(gains[a], sizes.get(t, 1.0)) for t, a in zip(named.names, arms, strict=True) if a in gains]
+        if there:
+            claimed[arms] = float(np.mean([gain / size if size else 0.0 for gain, size in there]))
+    return claimed
+
+
+def claimed_by(question: Question, arms: tuple[str, ...]) -> str:
+    """The name of what those arms of `claimed_gains` make together."""
+    return arms[0] if len(arms) == 1 else named_tasks(question).contender_of()[arms[0]]
 
 
 def best_contender(means: Floats, direction: Direction) -> int:

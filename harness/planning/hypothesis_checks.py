@@ -7,7 +7,7 @@ from typing import Any
 
 from harness.errors import BadInput, unknown
 from harness.planning.for_each import for_each_problems
-from harness.planning.task_checks import is_over_tasks, task_problems
+from harness.planning.task_checks import task_problems
 from harness.words.certificates import not_about
 from harness.words.design import Design
 from harness.words.form_errors import Problem
@@ -22,6 +22,7 @@ from harness.words.hypothesis import (
 )
 from harness.words.named import named_columns, sweep
 from harness.words.outcome import AVAILABLE_OUTCOMES, Delta
+from harness.words.tasks import is_over_tasks
 from harness.words.yaml_tree import Location
 
 WITHOUT_METRIC = ("diverged",)

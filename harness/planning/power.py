@@ -150,7 +150,11 @@ def _over_tasks(design: Design, index: int, hypothesis: BestOf, known: Sigma | N
     sigma, basis = known or (None, unknown)
     d_z = smallest_effect(n, alpha=ALPHA / (len(tasks.contenders) - 1))
     difference = None if sigma is None else d_z * sigma
-    return Detectable(index, str(hypothesis.outcome), n, d_z, sigma, difference, _unit(hypothesis), basis)
+    unit, metric = _unit(hypothesis), METRICS.get(hypothesis.outcome.metric.partition("/")[2])
+    own = metric is not None and metric.delta_is_relative
+    if own if hypothesis.delta is None else hypothesis.delta.relative:
+        unit = "of each task's mean"
+    return Detectable(index, str(hypothesis.outcome), n, d_z, sigma, difference, unit, basis)
 
 
 def _assumed(design: Design, hypothesis: Hypothesis) -> tuple[float | None, str]:

@@ -8,19 +8,14 @@ from harness.errors import BadInput
 from harness.planning.power import least_tasks, smallest_wilcoxon_p
 from harness.words.design import Design
 from harness.words.form_errors import Problem
-from harness.words.hypothesis import BestOf, Hypothesis
-from harness.words.tasks import contender, tasks_of
+from harness.words.hypothesis import Hypothesis
+from harness.words.tasks import contender, is_over_tasks, tasks_of
 from harness.words.yaml_tree import Location
-
-
-def is_over_tasks(hypothesis: Hypothesis) -> bool:
-    """Whether the hypothesis compares arms over the levels of a factor, as tasks."""
-    return isinstance(hypothesis, BestOf) and hypothesis.across is not None
 
 
 def task_problems(design: Design, place: Location, hypothesis: Hypothesis) -> Iterator[Problem]:
     """Everything that is wrong with a best of k over tasks, beside what is wrong with any best of k."""
-    if not isinstance(hypothesis, BestOf) or hypothesis.across is None:
+    if not is_over_tasks(hypothesis):
         return
     where = (*place, "across")
     try:
@@ -37,7 +32,7 @@ def task_problems(design: Design, place: Location, hypothesis: Hypothesis) -> It
     except BadInput as error:
         yield Problem((*place, "a"), str(error))
     study, n, k = design.study, len(tasks.names), len(tasks.contenders)
-    asked = study.hypotheses[int(place[1])]
+    asked = study.hypotheses[int(place[1])]  # before `for_each` made copies of it
     corrected = 1 if asked is study.primary else len(study.hypotheses) - 1
     needed = least_tasks(k, corrected)
     if n < needed:

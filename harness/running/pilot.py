@@ -13,11 +13,14 @@ from harness.analysis.evidence import Evidence, gather
 from harness.analysis.kinds import ask
 from harness.analysis.outcomes import Floats
 from harness.analysis.question import Question, best_column, column_means, scores
+from harness.analysis.ranks import mean_ranks
+from harness.analysis.tasks import in_units_of_tasks, task_scores
 from harness.errors import HarnessError
 from harness.planning.power import OF_PAIRS, Sigma
 from harness.records.store import Contents, Store
 from harness.words.design import Choice, Design
 from harness.words.hypothesis import BY_RATIO, Hypothesis
+from harness.words.tasks import is_over_tasks
 
 MIN_PAIRS = 5  # a sigma of fewer says little
 MIN_DEGREES = 3  # of freedom, of a sigma from tuning seeds
@@ -43,7 +46,8 @@ def _sigmas(design: Design, held: Contents) -> dict[int, Sigma]:
     found: dict[int, Sigma] = {}
     for index, hypothesis in enumerate(design.study.hypotheses):
         if isinstance(hypothesis, OF_PAIRS):
-            sigma = _everywhere(evidence, hypothesis, replicates) or _tuned(held.choices, hypothesis)
+            judged = _everywhere(evidence, hypothesis, replicates)
+            sigma = judged or (None if is_over_tasks(hypothesis) else _tuned(held.choices, hypothesis))
             found |= {index: sigma} if sigma else {}
     return found
 
@@ -67,14 +71,23 @@ def _judged(evidence: Evidence, hypothesis: Hypothesis, replicates: int) -> Sigm
     """
     try:
         asked = ask(evidence, hypothesis)
-        values = scores(asked, _compared(asked)).values
+        values = _task_means(asked) if is_over_tasks(hypothesis) else scores(asked, _compared(asked)).values
     except (HarnessError, KeyError):  # it names arms or outcomes that were not there then
         return None
     if len(values) < MIN_PAIRS or np.isnan(values).any():
         return None
     spread = float(np.std(values[:, 0] - values[:, 1], ddof=1))
+    if is_over_tasks(hypothesis):
+        return Sigma(spread, f"sigma from {len(values)} tasks as judged")
     overlap = math.sqrt(1 + replicates * asked.variance_ratio)
     return Sigma(spread * overlap, f"sigma from {len(values)} judged pairs")
+
+
+def _task_means(asked: Question) -> Floats:
+    """(N, 2) means by task of the contender of the best mean rank and of the one that is second."""
+    found = task_scores(asked).means
+    means = in_units_of_tasks(found) if asked.scale.kind == "relative" else found
+    return means[:, np.argsort(mean_ranks(means, asked.direction), kind="stable")[:2]]
 
 
 def _compared(asked: Question) -> tuple[str, str]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 from harness.errors import BadInput, UnknownName
 from harness.words.design import Arm, Design
-from harness.words.hypothesis import BestOf
+from harness.words.hypothesis import BestOf, Hypothesis
 
 
 class Tasks(NamedTuple):
@@ -20,6 +20,11 @@ class Tasks(NamedTuple):
     def contender_of(self) -> dict[str, str]:
         """Arm -> the contender it is on its task."""
         return {arm: c for row in self.arms for arm, c in zip(row, self.contenders, strict=True)}
+
+
+def is_over_tasks(hypothesis: Hypothesis) -> TypeGuard[BestOf]:
+    """Whether the hypothesis compares arms over the levels of a factor, as tasks."""
+    return isinstance(hypothesis, BestOf) and hypothesis.across is not None
 
 
 def tasks_of(design: Design, hypothesis: BestOf) -> Tasks:

@@ -9,7 +9,16 @@ from statsmodels.stats.multitest import multipletests
 
 from harness.analysis.judge import judge_study
 from harness.analysis.kinds import answer, ask
-from harness.analysis.tasks import alike, best_contender, over_tasks, pairwise_holm, profile, task_scores
+from harness.analysis.tasks import (
+    alike,
+    best_contender,
+    claimed_by,
+    claimed_gains,
+    over_tasks,
+    pairwise_holm,
+    profile,
+    task_scores,
+)
 from harness.words.verdict import Answer
 from tests.analysis.swept import swept
 from tests.analysis.test_ranks import TABLE
@@ -116,7 +125,7 @@ def test_replicates_that_diverged_count_as_the_worst_and_without_them_is_said():
     assert answer(asked).without_diverged.n == 14
 
 
-@pytest.mark.parametrize(("tasks", "arms", "tied"), [(8, 5, 5), (12, 5, 5), (12, 5, 2), (10, 2, 2)])
+@pytest.mark.parametrize(("tasks", "arms", "tied"), [(8, 5, 5), (12, 5, 2), (10, 2, 2)])
 def test_equal_arms_rarely_end_supported(tasks, arms, tied):
     """The arms from `tied` on are worse: the others share the best place. Tasks differ in difficulty."""
     studies, generator = 200, np.random.default_rng(21)
@@ -177,3 +186,27 @@ def test_of_equal_ranks_the_best_mean_is_the_subject():
     assert best_contender(table, "higher") == 0
     assert best_contender(table, "lower") == 1
     assert over_tasks(TABLE[:, [3, 2, 1, 0]], "higher", 0).ranks[0] == pytest.approx(1.964, abs=0.0005)
+
+
+def test_gates_hold_an_arms_mean_gain_over_tasks_against_delta():
+    asked = asked_of(over(TABLE))
+    gains = {f"task {i}, {arm}": 0.14 if (i, arm) == (0, "+m") else 0.0 for i in range(14) for arm in ARMS}
+    claimed = claimed_gains(asked, gains)
+    assert {claimed_by(asked, arms): gain for arms, gain in claimed.items()} == pytest.approx(
+        {"C4.5": 0, "+m": 0.01, "+cf": 0, "+m+cf": 0}
+    )
+    assert all(len(arms) == 14 for arms in claimed)
+
+
+def test_gates_of_a_relative_delta_count_in_shares_of_the_tasks():
+    scales = np.geomspace(1e-3, 1, 14)[:, None]
+    asked = asked_of(over(scales * np.ones((14, 4)), metric="test/loss", delta="5%"))
+    gains = {f"task {i}, {arm}": 0.1 * float(scales[i, 0]) for i in range(14) for arm in ARMS}
+    assert list(claimed_gains(asked, gains).values()) == pytest.approx([0.1] * 4)
+
+
+def test_with_nothing_tuned_divergence_and_slow_learning_are_part_of_the_answer():
+    verdict = judge_study(over(TABLE)).hypotheses[0]
+    found = {gate.name: gate.detail for gate in verdict.gates if gate.passed is None}
+    assert found["G4"].startswith("nothing is tuned")
+    assert found["G5"].startswith("nothing is tuned")
