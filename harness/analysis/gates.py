@@ -15,11 +15,13 @@ from harness.analysis.outcomes import units_a_step
 from harness.analysis.question import Question
 from harness.analysis.tasks import claimed_by, claimed_gains
 from harness.words.hypothesis import Dose, InteriorOptimum, Threshold
+from harness.words.probes import ProbeOptions
 from harness.words.record import Record, Status
 from harness.words.study import Require
 from harness.words.tasks import is_over_tasks
 from harness.words.verdict import Gate
 
+STEP_SECTIONS = ("optimizer", "schedule")  # sections of a config that have no say before the first step
 OVER_LEVELS = (Dose, InteriorOptimum, Threshold)
 MOST_DIVERGED = 0.2
 CEILING = 0.99
@@ -45,9 +47,16 @@ def check_gates(question: Question, bearing: Collection[str]) -> list[tuple[Gate
 
 
 def range_edge(question: Question) -> GateFinding:
-    """G1: no tuned value lies on the edge of its final range."""
-    choices = question.evidence.choices
-    edges = {a: choices[a].on_edge for a in question.arms if a in choices}
+    """G1: no tuned value lies on the edge of its final range.
+
+    A probe at the start is taken before the first step: how steps are made has no part in it.
+    """
+    choices, idle = question.evidence.choices, STEP_SECTIONS if _at_start(question) else ()
+    edges = {
+        a: [path for path in choices[a].on_edge if path.partition(".")[0] not in idle]
+        for a in question.arms
+        if a in choices
+    }
     if not any(question.evidence.design.arm(a).tuned for a in question.arms):
         return not_applicable("nothing is tuned")
     failing = {a: paths for a, paths in edges.items() if paths}
@@ -55,6 +64,11 @@ def range_edge(question: Question) -> GateFinding:
     return GateFinding.of(
         failing, f"on the edge: {listed}", "no tuned value lies on its range's edge", "widen the range"
     )
+
+
+def _at_start(question: Question) -> bool:
+    outcome = question.outcome
+    return outcome.function == "probe" and ProbeOptions.model_validate(outcome.options).when == "start"
 
 
 def ceiling_or_floor(question: Question) -> GateFinding:

@@ -9,6 +9,7 @@ from harness.analysis.judge import judge_study
 from harness.analysis.kinds import ask
 from harness.analysis.kinds.base import EVERY_GATE
 from harness.words.hypothesis import InteriorOptimum
+from harness.words.outcome import Outcome
 from harness.words.study import Require
 from harness.words.verdict import Answer
 from tests.simulated import simulated_evidence
@@ -53,6 +54,22 @@ def test_an_orderly_study_passes_every_gate(evidence):
         assert [g.name for g in gates] == [f"G{i}" for i in range(1, 10)]
         assert not [g for g in gates if g.passed is False]
         assert {g.name for g in gates if g.passed is None} <= {"G3", "G5", "G6", "G9"}
+
+
+@pytest.mark.parametrize(
+    ("when", "edge", "passed"),
+    [
+        ("start", "optimizer.lr", True),
+        ("start", "model.init_gain", False),
+        ("end", "optimizer.lr", False),
+    ],
+)
+def test_g1_asks_nothing_of_the_rate_where_no_step_was_taken(evidence, when, edge, passed):
+    probed = Outcome.model_validate({"probe": "gradient_norm", "when": when})
+    held = with_choice(evidence, "adam", on_edge=[edge])
+    asked = ask(held, evidence.design.study.hypotheses[0])
+    question = replace(asked, hypothesis=asked.hypothesis.model_copy(update={"outcome": probed}))
+    assert GATES["G1"].check(question).passed is passed
 
 
 def test_g1_counts_only_the_arms_named(evidence):
