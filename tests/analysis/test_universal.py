@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from harness.analysis.estimates import hodges_lehmann
 from harness.analysis.judge import judge_study
 from harness.analysis.kinds.joint import joint_answer
 from harness.analysis.ledger import against_notes, judged_entry
@@ -175,3 +176,11 @@ def swept_design():
     factors = {"optimizer.name": ["sgd", "adam"], "model.depth": list(DEPTHS)}
     claim = {**CLAIM, "for_each": ["model.depth"]}
     return swept(factors, lambda *_: [0.5, 0.6], claim, config={"data": {"name": "mnist1d"}}).design
+
+
+def test_ranks_of_few_pairs_have_no_interval_for_many_looks():
+    """One of 2^n sign vectors lies at either end, so no interval of n pairs is surer than 1 - 2 / 2^n."""
+    values = np.arange(1.0, 9.0)
+    within, beyond = (hodges_lehmann(values, 1 - share * 2.0**-7) for share in (1.001, 0.999))
+    assert (within.low, within.high) == (values.min(), values.max())
+    assert (beyond.low, beyond.high) == (-np.inf, np.inf)

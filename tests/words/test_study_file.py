@@ -137,7 +137,7 @@ FORMS = {
     ),
     "key of a hypothesis": (
         "hypotheses:\n  - {kind: best_of, outcome: test/accuracy,\n     detla: 0.01}",
-        "study.yaml:4: hypotheses.0.detla: unknown key; did you mean 'delta'? Allowed: a, at, delta,",
+        "study.yaml:4: hypotheses.0.detla: unknown key; did you mean 'delta'? Allowed: a, across, at, delta,",
     ),
     "side that is a number": (
         "hypotheses: [{kind: faster, a: 3, b: sgd, outcome: {steps_to: val/loss}}]",
