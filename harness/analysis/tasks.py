@@ -33,7 +33,7 @@ class OverTasks(NamedTuple):
     """One contender against each of the others over N tasks, gains above 0 where it is the better one."""
 
     subject: int
-    rival: int  # the other that comes closest: the least gain
+    rival: int  # the other it gains least over
     ranks: Floats  # (k,) mean ranks, 1 is best
     friedman: FriedmanTest | None  # None for two contenders
     gains: dict[int, Interval]  # other contender -> Hodges-Lehmann estimate and Wilcoxon's p

@@ -54,8 +54,8 @@ def best_over_tasks(asked: Question) -> Answered:
 
     The tasks are the sample: each gives one mean over replicates for every arm, and the conclusion is
     about tasks like these. The subject is `a`, else the arm of the best mean rank. The estimand is the
-    median of the Walsh averages (Hodges-Lehmann) of the tasks' gains over the other arm that comes
-    closest, with Wilcoxon's signed-rank interval; of a relative delta gains are shares of their task's
+    median of the Walsh averages (Hodges-Lehmann) of the tasks' gains over the other arm it gains least
+    over, with Wilcoxon's signed-rank interval; of a relative delta gains are shares of their task's
     mean over the arms. It is supported only where besides Iman and Davenport's form of Friedman's test
     and every one of the subject's k - 1 Wilcoxon tests, corrected by Holm, are at most 5 %. Source:
     Demsar 2006; Benavoli, Corani and Mangili 2016 on Wilcoxon's in place of mean-rank post-hocs.

@@ -41,7 +41,7 @@ EXTRA_LABELS = {
     "max_t_p": "Best of all arms (max-T), p",
     "mean_rank": "Mean rank among the arms",
     "subject": "Arm asked about",
-    "best_other": "Other arm that comes closest to it",
+    "best_other": "Other arm it gains least over",
     "wilcoxon_p": "Wilcoxon's test of the two over tasks, p",
     "friedman_chi2": "Friedman's statistic over all arms",
     "iman_davenport_f": "Iman and Davenport's F of it",

@@ -94,8 +94,8 @@ def _comparisons(verdict: HypothesisVerdict, found: TaskScores) -> Table:
     titles = ("Arm", "Mean rank", "Mean", "Against", "Difference (95 % interval)", "p, Wilcoxon", "p, Holm")
     unit = f", in {verdict.estimate.unit}" if verdict.estimate is not None and verdict.estimate.unit else ""
     caption = (
-        f"Arms by mean rank over {count(len(found.tasks))} tasks: the arm asked about against the one that "
-        f"comes closest to it, every other against the arm asked about{unit}. Differences are "
+        f"Arms by mean rank over {count(len(found.tasks))} tasks: the arm asked about against the one it "
+        f"gains least over, every other against the arm asked about{unit}. Differences are "
         "Hodges–Lehmann estimates over tasks, above 0 where the row's arm is better; the corrected p-values "
         f"are for those {count(len(found.contenders) - 1)} comparisons together."
     )
