@@ -117,7 +117,7 @@ def finding(asked: Question, found: Estimate) -> str:
     value, interval = interval_text(found)
     factor, best, end = _levels(asked).factor, found.extra["optimum"], found.extra["against"]
     if asked.scale.kind == "ratio":
-        size = f"by {value}x in steps"
+        size = f"by {value}x in {asked.outcome.unit_label}"
     else:
         size = f"by {value.removeprefix('-')}{unit(asked)}"
     if found.value < 0:
