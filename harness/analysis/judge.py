@@ -20,12 +20,13 @@ from harness.analysis.outcomes import FUNCTIONS
 from harness.analysis.scale import Scale
 from harness.analysis.universal import Part, answer_in_setting, claim_p, joint_verdict, without_setting
 from harness.analysis.verdict_rule import Decision, conclude
-from harness.analysis.wording import headline, joint_headline, scope_text
+from harness.analysis.wording import OVER_TASKS, headline, joint_headline, scope_text
 from harness.errors import BadInput
 from harness.words.hypothesis import Hypothesis
 from harness.words.outcome import Outcome
 from harness.words.record import Status
 from harness.words.settings import Setting
+from harness.words.tasks import is_over_tasks
 from harness.words.verdict import ArmSummary, Estimate, HypothesisVerdict, StudyVerdict
 
 
@@ -49,13 +50,14 @@ def judge_study(evidence: Evidence) -> StudyVerdict:
         raise BadInput(f"study {evidence.design.name!r} has no judged runs; run it first")
     judged = [_judge(evidence, h, i) for i, h in enumerate(study.hypotheses)]
     first = next(j for j in judged if j.verdict.primary)
+    over_tasks = study.primary is not None and is_over_tasks(study.primary)
     return StudyVerdict(
         study=evidence.design.name,
         title=study.title,
         says=study.claim.says,
         source=study.claim.source,
         headline=first.headline,
-        scope=scope_text(evidence.design.data),
+        scope=OVER_TASKS if over_tasks else scope_text(evidence.design.data),
         hypotheses=_adjusted([j.verdict for j in judged]),
         arms=[_arm_summary(evidence, a.label, judged) for a in evidence.design.arms],
         targets=dict(evidence.frozen.targets) if evidence.frozen else {},

@@ -23,6 +23,11 @@ SCOPES = {
     "fixed": "All replicates share one data set and split: the conclusion is conditional on that data set.",
 }
 
+OVER_TASKS = (
+    "The tasks are the sample, one mean over replicates each: the conclusion is about tasks like these, and "
+    "the interval is no statement about any single one of them."
+)
+
 
 def headline(decision: Decision, finding: str | None) -> str:
     """The verdict in one sentence: answer, grade, what was found, and why unless it is supported."""

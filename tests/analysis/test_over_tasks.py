@@ -206,7 +206,9 @@ def test_gates_of_a_relative_delta_count_in_shares_of_the_tasks():
 
 
 def test_with_nothing_tuned_divergence_and_slow_learning_are_part_of_the_answer():
-    verdict = judge_study(over(TABLE)).hypotheses[0]
+    study = judge_study(over(TABLE))
+    assert study.scope.startswith("The tasks are the sample")
+    verdict = study.hypotheses[0]
     found = {gate.name: gate.detail for gate in verdict.gates if gate.passed is None}
     assert found["G4"].startswith("nothing is tuned")
     assert found["G5"].startswith("nothing is tuned")
