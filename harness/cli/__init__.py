@@ -138,16 +138,17 @@ def plan(
     check_writable(results, "results")
     from harness.cli.running import device_of, load_design
     from harness.running.cost import make_plan
+    from harness.running.executors import cores
     from harness.running.search_plan import make_search_plan
-    from harness.running.timing.machine import cores
 
+    n_workers, device = workers or cores(), device_of("auto")
     if budget is not None:
         from harness.cli.budget import within
 
-        asked = within(asked, budget, results, workers, "auto")
+        asked = within(asked, budget, results, n_workers, device)
     design = load_design(asked)
     planned = make_search_plan if design.study.kind == "search" else make_plan
-    made = planned(design, results, workers or cores(), device_of("auto"))
+    made = planned(design, results, n_workers, device)
     show.json(made.model_dump(mode="json")) if as_json else show.plan(design, made)
 
 
@@ -193,27 +194,20 @@ def run(
     check_asked(named, everything, {"amend": amend, "replicates": replicates, "budget": budget})
     if not everything:
         Asked(named[0], tier, replicates).file()  # what is wrong there is said before seconds of imports
-    from harness.cli.running import Settings, finish_mirror, run_to_report
+    from harness.running.executors import WorkerProcesses, cores
 
-    settings = Settings(results, reports, workers, device, stack, amend, mlflow)
-    if everything or len(named) > 1:
+    with WorkerProcesses(1) as executor:  # it imports what training needs while this process does
+        from harness.cli.running import Settings, device_of, run_one
+
+        found = device_of(device)
+        executor.grow(workers or (1 if found == "cuda" else cores()))
+        settings = Settings(results, reports, executor, found, stack, amend, mlflow)
+        if not everything and len(named) == 1:
+            run_one(Asked(named[0], tier, replicates), budget, settings, as_json)
+            return
         from harness.cli.many import run_many
 
         run_many(named, tier, settings, as_json)
-        return
-    asked = Asked(named[0], tier, replicates)
-    if budget is not None:
-        from harness.cli.budget import within
-
-        asked = within(asked, budget, results, workers, device)
-    done = run_to_report(asked, settings)
-    if as_json:
-        show.json(done.verdict.model_dump(mode="json"))
-    else:
-        show.done(done.verdict, done.paths, None if done.mirror is None else results)
-    show.progress(f"took {done.time_s:.0f} s")
-    if done.mirror is not None:
-        finish_mirror(done.mirror, done.paths.html.parent.name)
 
 
 @app.command()

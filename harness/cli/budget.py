@@ -6,13 +6,12 @@ from pathlib import Path
 
 from harness.cli import show
 from harness.cli.asked import Asked
-from harness.cli.running import device_of, load_design
+from harness.cli.running import load_design
 from harness.running.budget import begun_with, fitted
 from harness.running.cost import make_plan
-from harness.running.timing.machine import cores
 
 
-def within(asked: Asked, minutes: float, results: Path, workers: int | None, device: str) -> Asked:
+def within(asked: Asked, minutes: float, results: Path, workers: int, device: str) -> Asked:
     """The study with as many replicates as fit into so many minutes. Raises BadInput where 8 don't fit.
 
     One that has judged already keeps its replicates: what was seen must not decide how many there are.
@@ -25,7 +24,7 @@ def within(asked: Asked, minutes: float, results: Path, workers: int | None, dev
 
     def minutes_of(replicates: int) -> float:
         cut = load_design(asked._replace(replicates=replicates))
-        return make_plan(cut, results, workers or cores(), device_of(device)).whole_minutes
+        return make_plan(cut, results, workers, device).whole_minutes
 
     n = fitted(design, minutes, minutes_of)
     asks = design.study.judge.replicates

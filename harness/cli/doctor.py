@@ -19,8 +19,9 @@ from harness.cli.folders import check_writable
 from harness.errors import HarnessError
 from harness.records.tracking import is_server, tracking_uri
 from harness.records.ui import wait_healthy
+from harness.running.executors import cores
 from harness.running.memory import available_bytes
-from harness.running.timing.machine import cores, processor
+from harness.running.timing.machine import processor
 
 DISTRIBUTION = "nn-harness"
 OLDEST = (3, 11)  # of Python

@@ -75,6 +75,7 @@ def _runs(asked: Asked, settings: Settings) -> bool:
     else:
         show.progress(headline)
         return True
+    settings.executor.restart()  # it may still be busy with the one that failed
     return False
 
 

@@ -25,7 +25,6 @@ from harness.running.executors import WorkerProcesses
 from harness.running.job import CACHE
 from harness.running.run import run_study
 from harness.running.search import run_search
-from harness.running.timing.machine import cores
 from harness.words.config import RunConfig
 from harness.words.design import Design
 from harness.words.verdict import StudyVerdict
@@ -37,11 +36,15 @@ MIRROR_WAIT_S = 120.0
 
 
 class Settings(NamedTuple):
-    """How and where to run; nothing here changes a result."""
+    """How and where to run; nothing here changes a result.
+
+    The executor has worker processes even where it has one: Ctrl-C is heard at once, every stack is kept
+    as it ends, and each trains with the one thread that makes results the same anywhere.
+    """
 
     results: Path
     reports: Path
-    workers: int | None
+    executor: WorkerProcesses
     device: str
     stack: int
     amend: str | None
@@ -66,13 +69,29 @@ def load_design(asked: Asked) -> Design:
     return design
 
 
+def run_one(asked: Asked, budget: float | None, settings: Settings, as_json: bool = False) -> None:
+    """Run a study, cut to `budget` minutes where one is given, and tell what it came to."""
+    if budget is not None:
+        from harness.cli.budget import within
+
+        asked = within(asked, budget, settings.results, settings.executor.workers, settings.device)
+    done = run_to_report(asked, settings)
+    if as_json:
+        show.json(done.verdict.model_dump(mode="json"))
+    else:
+        show.done(done.verdict, done.paths, None if done.mirror is None else settings.results)
+    show.progress(f"took {done.time_s:.0f} s")
+    if done.mirror is not None:
+        finish_mirror(done.mirror, done.paths.html.parent.name)
+
+
 def run_to_report(asked: Asked, settings: Settings) -> Outcome:
     """Run, judge and report, saying on stderr how it goes on.
 
     Everything that can be wrong with what was asked is found before the first file is written.
     """
     started = time.perf_counter()
-    design, device = load_design(asked), device_of(settings.device)
+    design, device = load_design(asked), settings.device
     stored = design.folder
     check_writable(settings.results, "results")
     check_writable(settings.reports / stored, "reports")
@@ -123,25 +142,19 @@ def device_of(wanted: str) -> str:
 
 
 def _run(design: Design, settings: Settings, store: Store, device: str) -> None:
-    # Worker processes even where there is one: Ctrl-C is heard at once, every stack is kept as it
-    # ends, and each trains with the one thread that makes results the same anywhere.
-    executor = WorkerProcesses(settings.workers or (1 if device == "cuda" else cores()))
     # What the report needs takes seconds to import: meanwhile, and not before or after.
     threading.Thread(target=importlib.import_module, args=("harness.cli.reports",), daemon=True).start()
-    try:
-        with Watcher() as watcher:
-            bench = Bench(
-                store=store,
-                executor=executor,
-                observer=watcher,
-                cache_dir=settings.results.absolute() / CACHE,
-                device=device,
-                largest_stack=settings.stack,
-            )
-            run = run_search if design.study.kind == "search" else run_study
-            run(design, bench, settings.amend)
-    finally:
-        executor.close()
+    with Watcher() as watcher:
+        bench = Bench(
+            store=store,
+            executor=settings.executor,
+            observer=watcher,
+            cache_dir=settings.results.absolute() / CACHE,
+            device=device,
+            largest_stack=settings.stack,
+        )
+        run = run_search if design.study.kind == "search" else run_study
+        run(design, bench, settings.amend)
 
 
 def _run_to_records(design: Design, settings: Settings, store: Store, device: str) -> None:

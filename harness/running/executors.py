@@ -1,11 +1,13 @@
-"""Where stacks run: in this process, or in worker processes that may die at any moment.
+"""Where stacks run: worker processes that may die at any moment.
 
-An executor is anything with `submit(job, report) -> Future[Answer]` and `close()`.
+An executor is anything with `submit(job, report) -> Future[Answer]` and `close()`. Nothing here imports
+torch, so that a worker can be doing that while its driver does.
 """
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import multiprocessing
 import os
 import queue
@@ -15,19 +17,23 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
-from typing import Protocol, final
+from typing import TYPE_CHECKING, Protocol, Self, final
 
 from harness.errors import RunFailed
-from harness.running.job import Answer, Job, Report, run_job
+
+if TYPE_CHECKING:
+    from harness.running.job import Answer, Job, Report
 
 MAX_TRIES = 3  # of a job whose worker died
 GRACE_S = 3.0  # for an idle worker to end by itself, cleaning up after it
 
 
 class Executor(Protocol):
-    """Runs jobs. `workers` is how many run at once."""
+    """Runs jobs."""
 
-    workers: int
+    @property
+    def workers(self) -> int:
+        """How many jobs run at once."""
 
     def submit(self, job: Job, report: Report) -> Future[Answer]:
         """Run the job some time; `report` hears the share that is done."""
@@ -37,38 +43,37 @@ class Executor(Protocol):
 
 
 @final
-class ThisProcess:
-    """Runs each job at once, in the calling process."""
-
-    workers = 1
-
-    def submit(self, job: Job, report: Report) -> Future[Answer]:
-        """Run the job before returning."""
-        future: Future[Answer] = Future()
-        try:
-            future.set_result(run_job(job, report))
-        except Exception as error:
-            future.set_exception(error)
-        return future
-
-    def close(self) -> None:
-        """Nothing to stop."""
-
-
-@final
 class WorkerProcesses:
     """One supervised process a slot: a worker that dies is replaced and its job runs again.
 
     Jobs are taken in the order of their submission. A job that kills its worker three times fails.
+    Used in a `with`, it closes at the end.
     """
 
     def __init__(self, workers: int) -> None:
-        self.workers = workers
-        self._jobs: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
-        self._closing = threading.Event()
-        self._slots = [_Slot(self._jobs, self._closing) for _ in range(workers)]
-        for slot in self._slots:
-            slot.start()
+        self._start(workers)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.close()
+
+    @property
+    def workers(self) -> int:
+        """How many jobs run at once."""
+        return len(self._slots)
+
+    def grow(self, workers: int) -> None:
+        """Start more workers, until there are so many."""
+        while self.workers < workers:
+            self._slots.append(_Slot(self._jobs, self._closing))
+            self._slots[-1].start()
+
+    def restart(self) -> None:
+        """Drop what is running and queued, and start as many workers anew."""
+        self.close()
+        self._start(self.workers)
 
     def submit(self, job: Job, report: Report) -> Future[Answer]:
         """Queue the job."""
@@ -86,6 +91,17 @@ class WorkerProcesses:
         for slot in self._slots:
             slot.end()
             slot.join()
+
+    def _start(self, workers: int) -> None:
+        self._jobs: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
+        self._closing = threading.Event()
+        self._slots: list[_Slot] = []
+        self.grow(workers)
+
+
+def cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class _Task:
@@ -194,6 +210,7 @@ def _worker_environment() -> Iterator[None]:
 def _work(pipe: Connection) -> None:
     """The worker's loop: a job in, shares of progress and then its answer or its error out."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to handle
+    run_job = importlib.import_module("harness.running.job").run_job
     while True:
         try:
             job: Job | None = pipe.recv()

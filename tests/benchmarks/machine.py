@@ -10,7 +10,8 @@ from typing import Any
 
 import psutil
 
-from harness.running.timing.machine import cores, processor
+from harness.running.executors import cores
+from harness.running.timing.machine import processor
 
 PACKAGES = ("torch", "optuna", "mlflow", "scikit-learn", "numpy", "ray", "nn-harness")
 

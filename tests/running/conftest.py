@@ -3,7 +3,7 @@ import pytest
 from harness.planning.design import make_design
 from harness.records.store import Store
 from harness.running.batch import Bench
-from harness.running.executors import ThisProcess
+from harness.running.here import ThisProcess
 from harness.running.observer import Silent
 from harness.words.study_file import load_study
 from tests.running.executors import Counting

@@ -1,6 +1,6 @@
 """Executors for tests: one that counts what it is given, others that break."""
 
-from harness.running.executors import ThisProcess
+from harness.running.here import ThisProcess
 
 
 class Counting:

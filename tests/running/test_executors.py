@@ -11,7 +11,8 @@ import pytest
 from harness.errors import DataMissing, RunFailed
 from harness.planning.trials import judge_trials
 from harness.running.batch import run_batch
-from harness.running.executors import MAX_TRIES, ThisProcess, WorkerProcesses
+from harness.running.executors import MAX_TRIES, WorkerProcesses
+from harness.running.here import ThisProcess
 from harness.running.job import Job, run_job
 from harness.training.stack import Stack, stack_key
 from harness.words.record import Status

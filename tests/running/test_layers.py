@@ -5,7 +5,8 @@ import pytest
 from harness.planning.design import make_design
 from harness.planning.trials import judge_trials
 from harness.running.batch import run_batch
-from harness.running.executors import ThisProcess, WorkerProcesses
+from harness.running.executors import WorkerProcesses
+from harness.running.here import ThisProcess
 from harness.words.record import Status
 from harness.words.study_file import load_study
 from tests.running.executors import Counting

@@ -7,7 +7,8 @@ import pytest
 from harness.errors import BadInput, RunFailed
 from harness.planning.trials import judge_trials, n_trials
 from harness.records.store import Store
-from harness.running.executors import ThisProcess, WorkerProcesses
+from harness.running.executors import WorkerProcesses
+from harness.running.here import ThisProcess
 from harness.running.reruns import compare
 from harness.running.run import run_study, score, selection
 from harness.words.outcome import Outcome

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 import harness
+from harness.running.executors import cores
 
 
 def machine() -> dict[str, Any]:
@@ -29,11 +30,6 @@ def machine() -> dict[str, Any]:
         },
         "load_average": [round(v, 2) for v in os.getloadavg()],
     }
-
-
-def cores() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def processor() -> str:
