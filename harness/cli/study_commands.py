@@ -1,0 +1,231 @@
+"""Commands about studies: what there is, what it would take, running, reports, the ledger."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from harness.cli import show
+from harness.cli.folders import check_writable
+from harness.cli.options import (
+    REPORTS,
+    RESULTS,
+    Budget,
+    Json,
+    Name,
+    Replicates,
+    Reports,
+    Results,
+    Tier,
+    Workers,
+)
+
+app = typer.Typer()
+
+
+@app.command("list")
+def list_studies(results: Results = RESULTS, reports: Reports = REPORTS, as_json: Json = False) -> None:
+    """The studies there are, and where each stands."""
+    from harness.cli.listing import listing
+
+    rows = listing(results, reports)
+    show.json(rows) if as_json else show.studies(rows)
+
+
+@app.command("show")
+def show_study(name: Name, as_json: Json = False) -> None:
+    """A study's file: its claim, arms, tuning and hypotheses."""
+    from harness.planning.studies import find
+    from harness.words.study_file import load_study
+
+    path = find(name)
+    study = load_study(path).study
+    show.json(study.model_dump(mode="json")) if as_json else show.text(path.read_text(encoding="utf-8"))
+
+
+@app.command()
+def validate(file: Name) -> None:
+    """Check a study file's form and meaning without running anything."""
+    from harness.planning.design import validate_study
+    from harness.planning.studies import find
+    from harness.words.study_file import load_study
+
+    path = find(file)
+    for note in validate_study(load_study(path)):
+        show.warn(note)
+    show.text(f"{path}: valid")
+
+
+@app.command()
+def plan(
+    name: Name,
+    tier: Tier = None,
+    replicates: Replicates = None,
+    budget: Budget = None,
+    workers: Workers = None,
+    results: Results = RESULTS,
+    as_json: Json = False,
+) -> None:
+    """What a run would do, detect and cost, before it runs.
+
+    Arms, trials, stacks, the smallest difference the design can detect, and the minutes it takes,
+    from timing a few steps of every program.
+    """
+    from harness.cli.asked import Asked, check_asked
+
+    check_asked([name], everything=False, changes={"replicates": replicates, "budget": budget})
+    asked = Asked(name, tier, replicates)
+    asked.file()  # what is wrong there is said before seconds of imports
+    check_writable(results, "results")
+    from harness.cli.running import device_of, load_design
+    from harness.running.cost import make_plan
+    from harness.running.executors import cores
+    from harness.running.search_plan import make_search_plan
+
+    n_workers, device = workers or cores(), device_of("auto")
+    if budget is not None:
+        from harness.cli.budget import within
+
+        asked = within(asked, budget, results, n_workers, device)
+    design = load_design(asked)
+    planned = make_search_plan if design.study.kind == "search" else make_plan
+    made = planned(design, results, n_workers, device)
+    show.json(made.model_dump(mode="json")) if as_json else show.plan(design, made)
+
+
+@app.command()
+def run(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="NAME...", help="Studies' names, or paths of .yaml files.", show_default=False
+        ),
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Run all studies, one after the other.")] = False,
+    tier: Tier = None,
+    replicates: Replicates = None,
+    budget: Budget = None,
+    workers: Workers = None,
+    device: Annotated[
+        str, typer.Option(metavar="DEVICE", help="cpu, cuda, or auto: cuda where there is a GPU.")
+    ] = "auto",
+    stack: Annotated[
+        int,
+        typer.Option(
+            metavar="N", min=1, help="Most trials trained together as one stack; fewer where that is faster."
+        ),
+    ] = 256,
+    amend: Annotated[
+        str | None,
+        typer.Option(metavar="REASON", help="Why the design changed after judging; the report discloses it."),
+    ] = None,
+    mlflow: Annotated[bool, typer.Option(help="Mirror everything to MLflow.")] = True,
+    results: Results = RESULTS,
+    reports: Reports = REPORTS,
+    as_json: Json = False,
+) -> None:
+    """Run a study to its verdict and report. A run that was stopped goes on where it was.
+
+    Several studies run one after the other, controls first: what is done is passed over, what fails is
+    told at the end, and the ledger is written.
+    """
+    from harness.cli.asked import Asked, check_asked
+
+    named = names or []
+    check_asked(named, everything, {"amend": amend, "replicates": replicates, "budget": budget})
+    if not everything:
+        Asked(named[0], tier, replicates).file()  # what is wrong there is said before seconds of imports
+    from harness.running.executors import WorkerProcesses, cores
+
+    with WorkerProcesses(1) as executor:  # it imports what training needs while this process does
+        from harness.cli.running import Settings, device_of, run_one
+
+        found = device_of(device)
+        executor.grow(workers or (1 if found == "cuda" else cores()))
+        settings = Settings(results, reports, executor, found, stack, amend, mlflow)
+        if not everything and len(named) == 1:
+            run_one(Asked(named[0], tier, replicates), budget, settings, as_json)
+            return
+        from harness.cli.many import run_many
+
+        run_many(named, tier, settings, as_json)
+
+
+@app.command()
+def report(
+    name: Name,
+    tier: Tier = None,
+    results: Results = RESULTS,
+    reports: Reports = REPORTS,
+    keep: Annotated[bool, typer.Option("--gallery", help="Put PDF and picture into the gallery.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Rebuild a study's report from its records alone."""
+    from harness.cli.reports import gallery, known_results, rebuild
+
+    if keep:
+        for path in gallery(known_results(name, tier, results), results, reports):
+            show.text(str(path))
+        return
+    verdict, paths = rebuild(known_results(name, tier, results), results, reports)
+    show.json(verdict.model_dump(mode="json")) if as_json else show.done(verdict, paths, results)
+
+
+@app.command("ledger")
+def list_claims(
+    write: Annotated[
+        bool, typer.Option("--write", help="Write the page index.html and ledger.json into the reports.")
+    ] = False,
+    tier: Tier = None,
+    results: Results = RESULTS,
+    reports: Reports = REPORTS,
+    as_json: Json = False,
+) -> None:
+    """Every claim, its verdict, and what becomes of the notes.
+
+    Controls first; p values corrected for all claims together; studies that have not run are listed
+    too. With a tier, those studies that have it are shown in it.
+    """
+    from harness.cli.ledger import ledger_of, show_ledger, write_ledger
+
+    if write:
+        check_writable(reports, "reports")
+    found = ledger_of(results, reports, tier)
+    show.json(found.model_dump(mode="json")) if as_json else show_ledger(found)
+    if write:
+        write_ledger(found, reports)
+
+
+@app.command("compare")
+def compare_studies(
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="STUDY...", help="Judged studies; a tier is NAME-TIER.", show_default=False),
+    ],
+    results: Results = RESULTS,
+    as_json: Json = False,
+) -> None:
+    """Studies, or tiers of one, side by side.
+
+    Verdicts, effects and arms of two or more judged studies, from their records alone. Hypotheses
+    that are written alike share a row, and so do arms of the same label.
+    """
+    from harness.cli.compare import compared, show_compared
+
+    found = compared(names, results)
+    show.json(found) if as_json else show_compared(found)
+
+
+@app.command("new")
+def new_study(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The new study's name.", show_default=False)],
+) -> None:
+    """Write a study file to begin with, studies/NAME.yaml.
+
+    It is whole, commented and valid; a file that is there already is left alone.
+    """
+    from harness.cli.new import write_study
+
+    path = write_study(name)
+    show.text(f"wrote {path}. Edit it, then: harness validate {name}")
