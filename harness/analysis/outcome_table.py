@@ -56,10 +56,11 @@ def outcome_table(
     worst value (mean squared error, say) gets the worst value any judged run of the study had; the
     value stays NaN only where every run diverged. Raises BadInput as `outcome_value`.
     """
+    targets = dict.fromkeys((arm.label for arm in evidence.design.arms), target)
     if target is None and outcome.function == "steps_to":
-        target = resolve_target(evidence, outcome.metric)
+        targets = {arm: resolve_target(evidence, outcome.metric, arm) for arm in targets}
     rows = [
-        (p.arm, p.replicate, *outcome_value(outcome, record, target, f.n_classes, f.n_train))
+        (p.arm, p.replicate, *outcome_value(outcome, record, targets[p.arm], f.n_classes, f.n_train))
         for p, record in _judged(evidence, outcome)
         for f in (evidence.design.data[p.arm],)
         if p.arm in arms or _measured(outcome, record)
@@ -140,12 +141,13 @@ def tuning_points(evidence: Evidence, arm: str) -> dict[int, list[Record]]:
     return points
 
 
-def resolve_target(evidence: Evidence, metric: str) -> float:
-    """The target of a metric: as frozen, else as the study gives it, else from the reference arm's tuning."""
-    if evidence.frozen is not None and metric in evidence.frozen.targets:
-        return evidence.frozen.targets[metric]
+def resolve_target(evidence: Evidence, metric: str, arm: str) -> float:
+    """An arm's target: as frozen, else as the study gives it, else from the reference arm's tuning."""
+    name = evidence.design.target_name(metric, arm)
+    if evidence.frozen is not None and name in evidence.frozen.targets:
+        return evidence.frozen.targets[name]
     given = evidence.design.study.target
     if given.value is not None:
         return given.value
-    reference = (evidence.design.target_reference() or evidence.design.arms[0]).label
+    reference = (evidence.design.target_reference(arm) or evidence.design.arms[0]).label
     return tuning_target(metric, tuning_points(evidence, reference), given.margin)

@@ -98,7 +98,10 @@ def question(evidence: Evidence, hypothesis: Hypothesis) -> Question:
     if isinstance(hypothesis, Faster) and outcome.function != "steps_to":
         raise BadInput(f"a faster hypothesis compares steps_to a metric; found outcome {outcome}")
     columns = named_columns(evidence.design, hypothesis)
-    target = resolve_target(evidence, outcome.metric) if outcome.function == "steps_to" else None
+    target = None
+    if outcome.function == "steps_to":
+        held = columns[0].arm if columns else evidence.design.arms[0].label
+        target = resolve_target(evidence, outcome.metric, held)
     return Question(
         evidence,
         hypothesis,

@@ -150,6 +150,7 @@ def _targets(study: Study, design: Design) -> Iterator[Problem]:
             )
             yield Problem(asked[0], message)
             break
+    yield from _target_factors(study, design)
     if study.target.value is not None:
         return
     if not study.tune.parameters:
@@ -158,13 +159,22 @@ def _targets(study: Study, design: Design) -> Iterator[Problem]:
         )
         return
     try:
-        reference = design.target_reference()
+        references = [design.target_reference(arm.label) for arm in design.arms]
     except BadInput as error:
         if study.target.reference is not None:
             yield Problem(("target", "reference"), str(error))
         return  # else the hypothesis's own side is wrong, and said so
-    if reference is None:
+    if None in references:
         yield Problem(asked[0], "has no target; give target.value, or target.reference (an arm)")
+
+
+def _target_factors(study: Study, design: Design) -> Iterator[Problem]:
+    """What is wrong with the factors at whose levels arms have targets of their own."""
+    if study.target.each and study.target.value is not None:
+        yield Problem(("target", "each"), "stands beside value, one target for all arms: give one of the two")
+    for factor in study.target.each or ():
+        if factor not in design.levels:
+            yield Problem(("target", "each"), unknown("factor", factor, design.levels))
 
 
 def _required(study: Study, design: Design) -> Iterator[Problem]:

@@ -54,6 +54,7 @@ def _problems(design: Design, place: Location, hypothesis: Hypothesis) -> Iterat
     """What is wrong with a hypothesis at one setting."""
     yield from _sides(design, place, hypothesis)
     yield from _kind_of_outcome(place, hypothesis)
+    yield from _one_target(design, place, hypothesis)
     yield from _bound(design, place, hypothesis)
     yield from _certificate(design, place, hypothesis)
     yield from task_problems(design, place, hypothesis)
@@ -108,6 +109,25 @@ def _kind_of_outcome(place: Location, hypothesis: Hypothesis) -> Iterator[Proble
         yield Problem(where, f"found {str(outcome)!r}; an exact quantity is for the kind identity")
     elif outcome.function == "exact" and outcome.metric not in CLOSED_FORMS:
         yield Problem(where, unknown("exact quantity", outcome.metric, CLOSED_FORMS))
+
+
+def _one_target(design: Design, place: Location, hypothesis: Hypothesis) -> Iterator[Problem]:
+    """Times to unlike targets can't be compared."""
+    outcome = getattr(hypothesis, "outcome", None)
+    if outcome is None or outcome.function != "steps_to":
+        return
+    try:
+        columns = named_columns(design, hypothesis)
+    except BadInput:  # said elsewhere
+        return
+    names = sorted({design.target_name(outcome.metric, column.arm) for column in columns})
+    if len(names) > 1:
+        yield Problem(
+            (*place, "outcome"),
+            f"compares times to unlike targets ({', '.join(names)}): each level of "
+            f"{' and '.join(design.target_factors)} has its own. Compare within a level, by `at` or "
+            "for_each, or give target: {each: []} for one target",
+        )
 
 
 def _bound(design: Design, place: Location, hypothesis: Hypothesis) -> Iterator[Problem]:

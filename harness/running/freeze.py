@@ -26,12 +26,18 @@ def target_metrics(design: Design) -> list[str]:
 
 
 def targets(design: Design, tuned: Tuned) -> dict[str, float]:
-    """The target of every metric that needs one: given, or from the reference arm's tuning seeds."""
+    """Every target that is needed, by its name: given, or from a reference arm's tuning seeds."""
     given, margin = design.study.target.value, design.study.target.margin
+    wanted = {
+        design.target_name(m, a.label): (m, a.label) for m in target_metrics(design) for a in design.arms
+    }
     if given is not None:
-        return dict.fromkeys(target_metrics(design), given)
-    reference = (design.target_reference() or design.arms[0]).label
-    return {metric: tuning_target(metric, tuned[reference], margin) for metric in target_metrics(design)}
+        return dict.fromkeys(wanted, given)
+    references = {arm: design.target_reference(arm) or design.arms[0] for _, arm in wanted.values()}
+    return {
+        name: tuning_target(metric, tuned[references[arm].label], margin)
+        for name, (metric, arm) in wanted.items()
+    }
 
 
 def freeze(

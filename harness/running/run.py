@@ -148,7 +148,8 @@ class Tuning:
     def _scores(self, label: str, runs: Sequence[Record]) -> Scores:
         """One value a seed that was not lost."""
         whole = [r for r in runs if r.status is Status.DONE]
-        target, facts = self.targets.get(self.outcome.metric), self.design.data[label]
+        target = self.targets.get(self.design.target_name(self.outcome.metric, label))
+        facts = self.design.data[label]
         values = [score(self.outcome, r, target, facts) for r in whole]
         return Scores(values, diverged=len(runs) - len(whole))
 

@@ -10,7 +10,7 @@ from harness.words.base import Word, content_hash
 from harness.words.config import batch_size_of
 from harness.words.ensemble import ensemble_of
 from harness.words.hypothesis import Faster, Hypothesis, Side, Superiority, restarts_of
-from harness.words.settings import Setting, settings_of
+from harness.words.settings import Setting, setting_label, settings_of
 from harness.words.study import Study
 
 Scope = Literal["fresh", "resplit", "fixed"]
@@ -149,22 +149,39 @@ class Design(Word):
         """The name of its folder under `results/` and `reports/`."""
         return folder_of(self.name, self.tier)
 
-    def target_reference(self) -> Arm | None:
-        """The arm whose tuned final value sets the target of `steps_to`.
+    @property
+    def target_factors(self) -> tuple[str, ...]:
+        """The factors at every combination of whose levels `steps_to` has a target of its own."""
+        target, primary = self.study.target, self.study.primary
+        if target.each is not None or target.value is not None:
+            return target.each or ()
+        return primary.for_each if isinstance(primary, Faster) else ()
 
-        `target.reference`, else b of the primary hypothesis, else b of the first `faster`, each at the
-        first of its settings; None where there is none of these. Raises BadInput where it names no arm,
-        or several.
+    def target_name(self, metric: str, arm: str) -> str:
+        """What an arm's target is called: by its metric, and by the setting where there are several."""
+        at = self._target_setting(arm)
+        return f"{metric} at {setting_label(at)}" if at else metric
+
+    def target_reference(self, arm: str) -> Arm | None:
+        """The arm whose tuned final value sets the target of `steps_to` that an arm is held to.
+
+        `target.reference`, else b of the primary hypothesis, else b of the first `faster`: at the first of
+        its settings, or at the arm's own where each has its target. None where there is none of these.
+        Raises BadInput where it names no arm, or several.
         """
-        study = self.study
+        study, own = self.study, self._target_setting(arm)
         if study.target.reference is not None:
-            return self.select_arm(study.target.reference)
+            return self.select_arm(study.target.reference, own)
         primary = [study.primary] if isinstance(study.primary, (Faster, Superiority)) else []
         pairs = [*primary, *(h for h in study.hypotheses if isinstance(h, Faster))]
         if not pairs:
             return None
         first = self.settings(pairs[0])[0].hypothesis
-        return self.select_arm(pairs[0].b, first.at)
+        return self.select_arm(pairs[0].b, {**first.at, **own})
+
+    def _target_setting(self, arm: str) -> dict[str, str]:
+        levels = self.arm(arm).levels
+        return {factor: levels[factor] for factor in self.target_factors if factor in levels}
 
     @property
     def hash(self) -> str:

@@ -71,6 +71,12 @@ class Target(Word):
     margin: float | None = Field(
         default=None, ge=0, description="default: the metric's smallest effect that matters"
     )
+    each: tuple[str, ...] | None = Field(
+        default=None,
+        exclude_if=lambda factors: factors is None,
+        description="factors at whose levels arms have targets of their own; default: those the primary "
+        "hypothesis is asked for each of",
+    )
 
 
 class Require(Word):

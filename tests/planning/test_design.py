@@ -34,7 +34,7 @@ def test_the_optimizers_sketch(load):
     assert adam.levels == {"optimizer.name": "adam"}
     assert adam.n_parameters == 41 * 100 + 101 * 100 + 101 * 10
     assert design.data["adam"].scope == "fresh"
-    assert design.target_reference().label == "momentum"
+    assert design.target_reference(design.arms[0].label).label == "momentum"
 
 
 def test_a_budget_in_steps_and_in_examples(load):
@@ -335,11 +335,16 @@ def test_steps_need_a_target(complaint, load):
     assert "needs at least 3 evaluations a run; the arm 'sgd' has 2" in line
 
 
+def reference_of(file):
+    design = make_design(file)
+    return design.target_reference(design.arms[0].label)
+
+
 def test_the_reference_of_the_target(load):
-    assert make_design(load(TUNED + FASTER)).target_reference().label == "sgd"
+    assert reference_of(load(TUNED + FASTER)).label == "sgd"
     given = make_design(load(f"target: {{reference: adam}}\n{TUNED}{FASTER}"))
-    assert given.target_reference().label == "adam"
-    assert make_design(load(TUNED + BEST)).target_reference() is None
+    assert given.target_reference(given.arms[0].label).label == "adam"
+    assert reference_of(load(TUNED + BEST)) is None
 
 
 def test_holm_over_many_hypotheses_needs_replicates(complaint, load):

@@ -2,6 +2,7 @@
 
 import pytest
 
+from harness.errors import StudyError
 from harness.planning.design import make_design
 from harness.planning.power import detectable, paired_t_power
 from harness.running.cost import in_words
@@ -127,10 +128,48 @@ def test_members_are_trained_in_every_setting_of_an_ensemble(load):
     assert ensembled == [f"sgd, depth {d}, relu, batch size 100" for d in (1, 2, 4)]
 
 
-def test_the_target_is_set_by_the_first_setting(load):
-    pair = "kind: faster, a: adam, b: sgd, outcome: {steps_to: val/accuracy}"
-    text = f"tune: {{optimizer.lr: own_range}}\n{STUDY}  - {{{pair}, for_each: [activation, model.depth]}}\n"
-    assert make_design(load(text)).target_reference().label == "sgd, depth 1, relu, batch size 100"
+FASTER = "kind: faster, a: adam, b: sgd, outcome: {steps_to: val/accuracy}"
+TUNED = f"tune: {{optimizer.lr: own_range}}\n{STUDY}"
+
+
+def test_every_setting_has_a_target_of_its_own(load):
+    design = make_design(load(f"{TUNED}  - {{{FASTER}, for_each: [activation, model.depth]}}\n"))
+    arm = "adam, depth 2, tanh, batch size 100"
+    assert design.target_reference(arm).label == "sgd, depth 2, tanh, batch size 100"
+    names = {design.target_name("val/accuracy", a.label) for a in design.arms}
+    assert len(names) == 6
+    assert design.target_name("val/accuracy", arm) == "val/accuracy at tanh × depth 2"
+
+
+def test_one_target_for_all_where_that_is_asked_for(load):
+    text = f"target: {{each: []}}\n{TUNED}  - {{{FASTER}, for_each: [activation, model.depth]}}\n"
+    design = make_design(load(text))
+    assert {design.target_name("val/accuracy", a.label) for a in design.arms} == {"val/accuracy"}
+    references = {design.target_reference(a.label).label for a in design.arms}
+    assert references == {"sgd, depth 1, relu, batch size 100"}
+
+
+@pytest.mark.parametrize(
+    ("target", "hypothesis", "said"),
+    [
+        (
+            "each: [model.dept]",
+            f"{FASTER}, at: {{activation: relu, model.depth: 1}}",
+            "Did you mean 'model.depth'?",
+        ),
+        ("each: [model.depth], value: 0.5", f"{FASTER}, for_each: [activation, model.depth]", "beside value"),
+        (
+            "each: [model.depth]",
+            "kind: dose, over: model.depth, at: {activation: relu, optimizer.name: sgd}, "
+            "outcome: {steps_to: val/accuracy}",
+            "compares times to unlike targets (val/accuracy at depth 1, val/accuracy at depth 2",
+        ),
+    ],
+)
+def test_targets_that_cannot_be_meant(load, target, hypothesis, said):
+    with pytest.raises(StudyError) as error:
+        make_design(load(f"target: {{{target}}}\n{TUNED}  - {{{hypothesis}}}\n"))
+    assert said in str(error.value)
 
 
 def test_names_are_loaded_from_text_or_a_list(load):

@@ -6,6 +6,9 @@ import pytest
 
 from harness.analysis.judge import judge_study
 from harness.analysis.ledger import judged_entry
+from harness.analysis.outcome_table import tuning_points
+from harness.analysis.question import question
+from harness.analysis.target import tuning_target
 from harness.cli.reports import evidence
 from harness.reporting.build import build_report
 from harness.running.pilot import known_sigmas
@@ -61,3 +64,21 @@ def test_what_varies_most_among_the_settings_tells_what_can_be_detected(ran, tmp
     assert known_sigmas(plan, tmp_path / "none") == {}
     from_records = known_sigmas(plan.model_copy(update={"name": "tiny"}), tmp_path / "results")[0]
     assert from_records.value == pytest.approx(max(errors) * 8**0.5)
+
+
+def test_each_setting_is_timed_to_its_own_target(design, bench):
+    pair = "kind: faster, a: adam, b: sgd, outcome: {steps_to: val/accuracy}, delta: 1.25"
+    faster = f"{{{pair}, for_each: model.depth}}"
+    plan, b = design(*SHRUNK[:2], ("epochs: 2", "epochs: 2, evaluations: 8"), (CLAIM, faster)), bench()
+    run_study(plan, b)
+    found = evidence(b.store.contents())
+    own = {
+        f"val/accuracy at depth {d}": tuning_target("val/accuracy", tuning_points(found, f"sgd, depth {d}"))
+        for d in (1, 2)
+    }
+    assert found.frozen.targets == own
+    (joint,) = judge_study(found).hypotheses
+    assert [question(found, s.hypothesis).target for s in plan.settings(plan.study.hypotheses[0])] == list(
+        own.values()
+    )
+    assert len(joint.settings) == 2

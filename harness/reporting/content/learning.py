@@ -80,7 +80,7 @@ def speed_section(context: Context) -> tuple[Block, ...]:
     asked = [h for h in context.questions if isinstance(context.hypothesis(h), Faster)]
     if not asked:
         return ()
-    distinct = {(str(context.hypothesis(h).outcome), *_of_like_budget(context, h)): h for h in asked}
+    distinct = {(str(context.hypothesis(h).outcome), *_comparable(context, h)): h for h in asked}
     survivals = [block for h in distinct.values() for block in _survival(context, h)]
     sensitivities = [block for h in asked for block in _sensitivity(context, h)]
     return (*survivals, *sensitivities) or (Paragraph("No target was set, so no time to it can be shown."),)
@@ -154,7 +154,7 @@ def _tuning_words(path: str, score: str, better: str, several: bool) -> tuple[st
 def _survival(context: Context, verdict: HypothesisVerdict) -> list[Block]:
     hypothesis = context.hypothesis(verdict)
     assert isinstance(hypothesis, Faster)
-    shown, design, outcome = _of_like_budget(context, verdict), context.evidence.design, hypothesis.outcome
+    shown, design, outcome = _comparable(context, verdict), context.evidence.design, hypothesis.outcome
     frame = outcome_frame(context.evidence, outcome)
     frame = frame[frame["arm"].isin(shown)]
     if frame.empty:
@@ -168,7 +168,7 @@ def _survival(context: Context, verdict: HypothesisVerdict) -> list[Block]:
     )
     budget = float(max(design.budget(arm, outcome.unit) for arm in shown))
     metric, axis = outcome.metric, {"steps": "optimizer steps"}.get(outcome.unit, outcome.unit_label)
-    target = number(context.verdict.targets.get(metric))
+    target = number(_target(context, verdict))
     caption = (
         f"The share of an arm's runs whose {metric_label(metric)} had reached the target of {target} by "
         f"each number of {axis}: the further left and the higher, the faster. The budget was "
@@ -179,14 +179,22 @@ def _survival(context: Context, verdict: HypothesisVerdict) -> list[Block]:
     return [draw(name, "survival", (alt, caption), times, context.styles, budget, axis)]
 
 
-def _of_like_budget(context: Context, verdict: HypothesisVerdict) -> tuple[str, ...]:
-    """The arms whose budget, in the unit of a `faster` hypothesis's times, is that of what it compares."""
+def _target(context: Context, verdict: HypothesisVerdict) -> float | None:
+    asked = context.question(verdict)
+    return None if asked is None else asked.target
+
+
+def _comparable(context: Context, verdict: HypothesisVerdict) -> tuple[str, ...]:
+    """The arms with the target, and the budget in its unit, of what a `faster` hypothesis compares."""
     asked, design = context.question(verdict), context.evidence.design
     labels = tuple(arm.label for arm in design.arms)
     if asked is None:
         return labels
-    longest = max(asked.arms, key=lambda a: design.budget(a, asked.outcome.unit))
-    return tuple(a for a in labels if design.same_budget(a, longest, asked.outcome.unit))
+    metric, unit = asked.outcome.metric, asked.outcome.unit
+    longest = max(asked.arms, key=lambda a: design.budget(a, unit))
+    target = design.target_name(metric, longest)
+    held = [a for a in labels if design.target_name(metric, a) == target]
+    return tuple(a for a in held if design.same_budget(a, longest, unit))
 
 
 def _sensitivity(context: Context, verdict: HypothesisVerdict) -> list[Block]:
@@ -205,5 +213,5 @@ def _sensitivity(context: Context, verdict: HypothesisVerdict) -> list[Block]:
         "were needed, with 95 % intervals. The solid line at 1 is no difference, the grey band differences "
         "too small to matter, the dotted line the target that decides."
     )
-    args = (verdict.shown_delta, context.verdict.targets.get(metric), label, unit)
+    args = (verdict.shown_delta, _target(context, verdict), label, unit)
     return [draw(f"sensitivity-{context.key(verdict)}", "sensitivity", (alt, caption), rows, *args)]
