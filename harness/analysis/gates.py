@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 
 from harness.analysis.budget_gate import budget_gain
 from harness.analysis.equal_budgets import equal_budgets
-from harness.analysis.gate_finding import GateFinding, not_applicable
+from harness.analysis.gate_finding import GateFinding, listed, not_applicable
 from harness.analysis.outcome_table import arm_values, finished, outcome_table
 from harness.analysis.outcomes import units_a_step
 from harness.analysis.question import Question
@@ -169,7 +169,7 @@ def divergence(question: Question) -> GateFinding:
     rates = question.table.groupby("arm")["diverged"].mean()
     found = {a: float(rates.get(a, 0.0)) for a in question.arms}
     failing = [a for a, rate in found.items() if rate > MOST_DIVERGED]
-    text = "diverged: " + ", ".join(f"{a} {rate:.0%}" for a, rate in found.items())
+    text = f"diverged: {listed(found, failing, '.0%')}"
     return GateFinding.of(failing, text, text, "tune with more seeds a point, or lower the range")
 
 
@@ -202,10 +202,8 @@ def still_improving(question: Question) -> GateFinding:
     if not gains:
         return not_applicable(f"no curve of {name} with two evaluations")
     claimed = claimed_gains(question, gains)
-    failing = [a for arms, gain in claimed.items() if gain > question.margin for a in arms]
-    text = f"{name} over the last {LAST_PART:.0%} of training: " + ", ".join(
-        f"{claimed_by(question, arms)} {gain:+.3g}" for arms, gain in claimed.items()
-    )
+    failing, found = _above(question, claimed, question.margin, "+.3g")
+    text = f"{name} over the last {LAST_PART:.0%} of training: {found}"
     return GateFinding.of(failing, text, text, "train longer")
 
 
@@ -247,12 +245,19 @@ def tuning_budget(question: Question) -> GateFinding:
     if not known:
         return not_applicable("nothing is tuned, or the best point has no neighbour on one side")
     claimed = claimed_gains(question, known)
-    failing = [a for arms, gain in claimed.items() if gain > question.margin / 2 for a in arms]
-    text = "expected gain of twice the tuning budget: " + ", ".join(
-        f"{claimed_by(question, arms)} {gain:.2g}" for arms, gain in claimed.items()
-    )
-    text += f" (at most {question.margin / 2:.2g})"
+    failing, found = _above(question, claimed, question.margin / 2, ".2g")
+    text = f"expected gain of twice the tuning budget: {found} (at most {question.margin / 2:.2g})"
     return GateFinding.of(failing, text, text, "tune with twice the points")
+
+
+def _above(
+    question: Question, claimed: Mapping[tuple[str, ...], float], most: float, form: str
+) -> tuple[list[str], str]:
+    """The arms that gain more than they may, and the gains in words."""
+    over = [arms for arms, gain in claimed.items() if gain > most]
+    named = {claimed_by(question, arms): gain for arms, gain in claimed.items()}
+    text = listed(named, [claimed_by(question, arms) for arms in over], form)
+    return [arm for arms in over for arm in arms], text
 
 
 def controls(question: Question) -> GateFinding:

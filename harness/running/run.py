@@ -16,6 +16,7 @@ from harness.running.reruns import compare
 from harness.training.stack import Stack
 from harness.words.design import Choice, DataFacts, Design, Frozen
 from harness.words.metrics import split_metric
+from harness.words.named import named_columns
 from harness.words.outcome import Outcome
 from harness.words.record import Record, Status
 from harness.words.seeds import seed_for
@@ -41,7 +42,13 @@ def run_study(design: Design, bench: Bench, amendment: str | None = None) -> Non
         for placed in judge_trials(design, arm, choices[arm.label].params)
     ]
     ensembled = {planned.trial for _, planned in judged if design.ensembled(planned.arm)}
-    judge(bench, tuning.planned, judged, frozen.hash, ensembled)
+    judge(bench, tuning.planned, judged, frozen.hash, ensembled, _asked_about(design))
+
+
+def _asked_about(design: Design) -> set[str]:
+    """The arms that the primary hypothesis compares, at every one of its settings."""
+    settings = design.settings(design.study.primary) if design.study.primary else []
+    return {column.arm for s in settings for column in named_columns(design, s.hypothesis)}
 
 
 def begin(design: Design, bench: Bench, amendment: str | None, trials: int) -> Frozen | None:
@@ -76,11 +83,15 @@ def judge(
     judged: Sequence[Placed],
     salt: str,
     predicted: Collection[str] = frozenset(),
+    asked_about: Collection[str] = frozenset(),
 ) -> None:
-    """Run what is judged, after what was `planned` for tuning, and a few of it again."""
+    """Run what is judged, after what was `planned` for tuning, and a few of it again.
+
+    Trials `predicted` leave predictions; of the arms `asked_about` at least one trial is run again.
+    """
     bench.store.save_plan([*planned, *(place for _, place in judged)])
     run_batch(bench, "judging", [trial for trial, _ in judged], predicted)
-    check_reruns(bench, judged, salt)
+    check_reruns(bench, judged, salt, asked_about)
     bench.store.compact()  # a part costs a reader 2 ms: merging many costs what one reading of them does
 
 
@@ -167,12 +178,18 @@ def score(outcome: Outcome, record: Record, target: float | None, facts: DataFac
     return value.value * (1 + shortfall)
 
 
-def check_reruns(bench: Bench, judged: Sequence[Placed], salt: str) -> None:
-    """Run a few judged trials again, each alone, and keep whether they came out the same (gate G6)."""
+def check_reruns(bench: Bench, judged: Sequence[Placed], salt: str, asked_about: Collection[str]) -> None:
+    """Run a few judged trials again, each alone, and keep whether they came out the same (gate G6).
+
+    They are drawn at random: one of the arms `asked_about`, the others of all.
+    """
     arms = {planned.trial: planned.arm for _, planned in judged}
     trials = {trial.id: trial for trial, _ in judged if bench.statuses[trial.id] is Status.DONE}
     generator = random.Random(seed_for("points", "reruns", salt))
-    drawn = generator.sample(sorted(trials), min(RERUNS, len(trials)))
+    favoured = sorted(key for key in trials if arms[key] in asked_about)
+    first = generator.sample(favoured, min(1, len(favoured)))
+    others = sorted(trials.keys() - set(first))
+    drawn = [*first, *generator.sample(others, min(RERUNS - len(first), len(others)))]
     known = {check["trial"] for check in bench.store.checks()}
     again = [trials[key] for key in drawn if key not in known]
     if not again:

@@ -323,3 +323,14 @@ def test_compare_finds_the_least_difference(design, bench):
     assert not compare(record, record.model_copy(update={"status": Status.DIVERGED}))["same"]
     shorter = {k: v for k, v in record.final.items() if k != "val/loss"}
     assert not compare(record, record.model_copy(update={"final": shorter}))["same"]
+
+
+def test_what_is_run_again_includes_an_arm_of_the_primary(design, bench):
+    arms = (
+        "arms: {optimizer.name: [sgd, adam]}",
+        "arms: {optimizer.name: [sgd, adam, momentum, nag, rmsprop]}",
+    )
+    for k in range(4):
+        b = bench(results=f"results-{k}")
+        run_study(design(arms, name=f"study{k}"), b)
+        assert {c["arm"] for c in b.store.checks()} & {"sgd", "adam"}

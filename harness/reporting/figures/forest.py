@@ -48,7 +48,7 @@ def forest(rows: pd.DataFrame) -> Figure:
         ticks = [t for t in (-100, -30, -10, -3, -1, 0, 1, 3, 10, 30, 100) if abs(t) <= bound]
         axes.set_xticks(ticks)
     plain_axis(axes.xaxis)
-    axes.set_xlabel("effect in multiples of δ, the smallest that matters   (← against the claim | for it →)")
+    axes.set_xlabel("effect in multiples of δ, the smallest that matters\n← against the claim | for it →")
     return figure
 
 
