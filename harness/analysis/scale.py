@@ -14,6 +14,7 @@ from harness.words.probes import PROBES, ProbeOptions
 SPEED_UP = 1.25  # the default smallest effect that matters, for speed
 SMALL_ERROR = 0.03  # below this error rate 0.3 points of accuracy matter, not 1
 SMALL_ERROR_DELTA = 0.003
+ROUNDING = 1e-12  # of an offset
 SPLIT_LABELS = dict(zip(SPLITS, ("training", "validation", "test"), strict=True))
 
 
@@ -34,6 +35,8 @@ class Scale:
     def show(self, value: float) -> float:
         """The value as people read it."""
         x = self.offset + self.sign * value
+        if abs(x) < ROUNDING * abs(self.offset):  # what is left where the two cancel
+            x = 0.0
         if self.kind == "ratio":
             return math.exp(x)
         if self.kind == "plain":

@@ -13,7 +13,7 @@ from harness.analysis.estimates import paired_t
 from harness.analysis.judge import judge_study
 from harness.analysis.kinds import KINDS
 from harness.analysis.kinds.joint import Part, deciding
-from harness.analysis.scale import outcome_label
+from harness.analysis.scale import Scale, outcome_label
 from harness.analysis.verdict_rule import effect_rule
 from harness.errors import BadInput, UnknownName
 from harness.words.hypothesis import Hypothesis
@@ -455,3 +455,10 @@ def test_a_missing_outcome_decides_nothing():
 )
 def test_probes_are_named_with_their_layer_and_moment(options, label):
     assert outcome_label(Outcome(function="probe", metric="dead_fraction", options=options)) == label
+
+
+def test_a_share_of_exactly_nothing_is_shown_as_such():
+    """0 - 0.1 and then + 0.1 leaves 1e-17, which nobody should read."""
+    shown = Scale("points", "%", offset=0.1, sign=-1.0)
+    assert shown.show(0.1 - 1e-17 * 2) == 0.0
+    assert shown.show(0.0999) == pytest.approx(0.01)
