@@ -86,9 +86,10 @@ def test_missing_files_are_named_with_the_command(home: Path) -> None:
             "cut off or too long: 2367 bytes unpacked, expected 2368",
         ),
         (b"\x00\x00\x08\x03\x00\x00", "cut off"),
-        (gzip.compress(idx(np.zeros(300, np.uint8)))[:-12], "no whole gzip file"),
+        (gzip.compress(idx(np.zeros(300, np.uint8)), mtime=0)[:-12], "no whole gzip file"),
         (b"\x1f\x8bnonsense", "no whole gzip file"),
     ],
+    ids=["a page", "nothing", "another type", "short", "a short header", "half a gzip file", "no gzip file"],
 )
 def test_a_malformed_file_is_named(tmp_path: Path, content: bytes, said: str) -> None:
     path = tmp_path / "broken-idx"
