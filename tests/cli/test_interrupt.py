@@ -61,7 +61,7 @@ def ended(processes: list[psutil.Process]) -> bool:
 
 @pytest.mark.slow
 def test_a_run_goes_on_where_it_was_stopped(start: Start, harness: Harness, project: Path) -> None:
-    (project / "studies/tiny.yaml").write_text(TINY.replace("epochs: 2", "epochs: 8"))
+    (project / "studies/tiny.yaml").write_text(TINY.replace("epochs: 2", "epochs: 40"))
 
     run, children = start(2)
     assert len(children) >= 2
