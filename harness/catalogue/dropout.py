@@ -16,23 +16,23 @@ MASK32 = 0xFFFFFFFF
 def mix(x: Tensor) -> Tensor:
     """A bijection of 32-bit words that scatters its input: two rounds of multiply and xor-shift.
 
-    x: int64 with values in [0, 2^32); so is the result. The constants are those of the
-    `lowbias32` search (Wellons 2018); int64 arithmetic keeps products exact modulo 2^64.
+    x: int64 with values in [0, 2^32); so is the result.
     """
-    x = ((x ^ (x >> 16)) * 0x21F0AAAD) & MASK32
-    x = ((x ^ (x >> 15)) * 0x735A2D97) & MASK32
-    return x ^ (x >> 15)
+    return _mix(x.to(torch.int32)).to(torch.int64) & MASK32
 
 
 def uniform(key: Tensor, n: int) -> Tensor:
     """`n` numbers in [0, 1) from a key (...,) int64 in [0, 2^32): float32, (..., n)."""
     index = torch.arange(n, device=key.device, dtype=torch.int32) * (0x9E3779B9 - (1 << 32))
-    words = _mix_signed(_mix_signed(index) ^ key.to(torch.int32).unsqueeze(-1))
+    words = _mix(_mix(index) ^ key.to(torch.int32).unsqueeze(-1))
     return _shifted(words, 8).to(torch.float32) * (1.0 / (1 << 24))
 
 
-def _mix_signed(x: Tensor) -> Tensor:
-    """`mix` of the same 32 bits as signed int32, whose products wrap: a third of the time for many."""
+def _mix(x: Tensor) -> Tensor:
+    """`mix` of 32 bits as int32, whose products wrap: a third of the time that int64 takes for many.
+
+    The constants are those of the `lowbias32` search (Wellons 2018).
+    """
     x = (x ^ _shifted(x, 16)) * 0x21F0AAAD
     x = (x ^ _shifted(x, 15)) * 0x735A2D97
     return x ^ _shifted(x, 15)
