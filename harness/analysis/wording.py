@@ -14,7 +14,7 @@ from harness.analysis.verdict_rule import Decision
 from harness.words.design import DataFacts
 from harness.words.metrics import split_metric
 from harness.words.outcome import UNITS
-from harness.words.verdict import Answer, Estimate, HypothesisVerdict
+from harness.words.verdict import Answer, Estimate, HypothesisVerdict, graded
 
 SCOPES = {
     "fresh": "Every replicate drew fresh data: the conclusion is about the source of the data.",
@@ -31,8 +31,7 @@ OVER_TASKS = (
 
 def headline(decision: Decision, finding: str | None) -> str:
     """The verdict in one sentence: answer, grade, what was found, and why unless it is supported."""
-    grade = ", ".join(g for g in (decision.grade, "fragile" if decision.fragile else "") if g)
-    answer = f"{decision.answer.value} ({grade})" if grade else decision.answer.value
+    answer = graded(decision.answer, decision.grade, decision.fragile)
     if finding is None:
         return f"{answer}: {decision.reason}."
     text = f"{answer}: {finding}"
@@ -41,9 +40,7 @@ def headline(decision: Decision, finding: str | None) -> str:
 
 def joint_headline(verdict: HypothesisVerdict) -> str:
     """The verdict on a universal claim in one sentence: answer, grade, where it holds and what decides."""
-    grade = ", ".join(g for g in (verdict.grade, "fragile" if verdict.fragile else "") if g)
-    answer = f"{verdict.answer.value} ({grade})" if grade else verdict.answer.value
-    return f"{answer}: {verdict.reason}"
+    return f"{graded(verdict.answer, verdict.grade, verdict.fragile)}: {verdict.reason}"
 
 
 def interval_text(found: Estimate) -> tuple[str, str]:

@@ -13,7 +13,7 @@ from harness.errors import BadInput
 from harness.reporting.content.answer import effect_text
 from harness.reporting.numbers import MISSING
 from harness.words.base import canonical
-from harness.words.verdict import HypothesisVerdict, StudyVerdict
+from harness.words.verdict import HypothesisVerdict, StudyVerdict, graded
 
 
 class Judged(NamedTuple):
@@ -87,10 +87,9 @@ def _hypotheses(judged: Sequence[Judged]) -> list[dict[str, Any]]:
 
 
 def _came_to(verdict: HypothesisVerdict) -> dict[str, Any]:
-    marks = ", ".join(m for m in (verdict.grade, "fragile" if verdict.fragile else "") if m)
     found = verdict.estimate
     return {
-        "answer": f"{verdict.answer.value} ({marks})" if marks else verdict.answer.value,
+        "answer": graded(verdict.answer, verdict.grade, verdict.fragile),
         "effect": effect_text(found),
         "n": MISSING if found is None else found.n,
         "value": None if found is None else found.shown_value,

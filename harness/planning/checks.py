@@ -22,6 +22,7 @@ from harness.words.metrics import split_metric
 from harness.words.named import named_columns
 from harness.words.outcome import AVAILABLE_OUTCOMES, UNITS, Outcome
 from harness.words.study import Study
+from harness.words.tasks import is_over_tasks
 from harness.words.yaml_tree import Location
 
 MIN_REPLICATES = 8
@@ -216,7 +217,7 @@ def _replicates(study: Study) -> Iterator[Problem]:
         return
     secondary = len(study.hypotheses) - 1
     corrected = smallest_sign_flip_p(n, two_sided=True, tests=secondary)
-    single = [h for h in study.hypotheses if isinstance(h, BestOf) and h.across is None]
+    single = [h for h in study.hypotheses if isinstance(h, BestOf) and not is_over_tasks(h)]
     ranked = [h for h in single if h is not study.primary]
     if ranked and corrected >= ALPHA:
         message = (

@@ -26,7 +26,7 @@ from harness.words.hypothesis import (
     Superiority,
 )
 from harness.words.metrics import METRICS
-from harness.words.tasks import tasks_of
+from harness.words.tasks import is_over_tasks, tasks_of
 
 ALPHA = 0.05
 POWER = 0.9
@@ -127,7 +127,7 @@ def detectable(design: Design, sigmas: Mapping[int, Sigma] | None = None) -> lis
 
 def _detectable(design: Design, index: int, hypothesis: Hypothesis, known: Sigma | None) -> Detectable:
     n, outcome = design.study.judge.replicates, str(hypothesis.outcome)
-    if isinstance(hypothesis, BestOf) and hypothesis.across is not None:
+    if is_over_tasks(hypothesis):
         return _over_tasks(design, index, hypothesis, known)
     settings = len(design.settings(hypothesis))
     d_z = smallest_effect(n, 1 - (1 - POWER) / settings)  # misses add up to 1 - POWER at most (Bonferroni)

@@ -10,7 +10,7 @@ from harness.reporting.build import write_whole
 from harness.reporting.content.answer import MARKS, effect_text
 from harness.reporting.html import cleaned, render
 from harness.reporting.numbers import MISSING, duration, p_value
-from harness.words.verdict import Answer
+from harness.words.verdict import Answer, graded
 
 COLUMNS = ("study", "answer", "effect (95 % interval)", "p, corrected", "scope", "cost", "date")
 
@@ -86,11 +86,9 @@ def _came_to(entry: Entry) -> str:
 
 
 def _answer(entry: Entry) -> str:
-    marks = (entry.grade, "fragile" if entry.fragile else "")
-    grade = ", ".join(m for m in marks if m)
     told = "" if entry.holds is None else " · holds" if entry.holds else " · FAILS"
-    answer = entry.answer.value if entry.answer else entry.state
-    return f"{answer} ({grade}){told}" if grade else f"{answer}{told}"
+    answer = graded(entry.answer, entry.grade, entry.fragile) if entry.answer else entry.state
+    return f"{answer}{told}"
 
 
 def _item(entry: Entry, reports: Path) -> dict[str, Any]:

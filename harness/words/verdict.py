@@ -17,6 +17,17 @@ class Answer(StrEnum):
     NOT_TESTABLE = "NOT TESTABLE"
 
 
+def grades(grade: str, fragile: bool) -> str:
+    """What qualifies an answer: "clear", "likely, fragile", or nothing."""
+    return ", ".join(word for word in (grade, "fragile" if fragile else "") if word)
+
+
+def graded(answer: Answer, grade: str, fragile: bool) -> str:
+    """An answer with what qualifies it: "SUPPORTED (likely, fragile)"."""
+    said = grades(grade, fragile)
+    return f"{answer.value} ({said})" if said else answer.value
+
+
 class Estimate(Word):
     """An estimand's value with its 95 % interval, oriented so that above 0 favours the claim.
 

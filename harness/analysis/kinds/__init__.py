@@ -18,7 +18,8 @@ from harness.analysis.kinds.threshold import THRESHOLD
 from harness.analysis.kinds.trend import DOSE, INTERACTION
 from harness.analysis.question import Question, question
 from harness.analysis.verdict_rule import Ruling
-from harness.words.hypothesis import BestOf, Hypothesis
+from harness.words.hypothesis import Hypothesis
+from harness.words.tasks import is_over_tasks
 from harness.words.verdict import Answer
 
 KINDS: dict[str, Kind] = {
@@ -40,9 +41,7 @@ KINDS: dict[str, Kind] = {
 
 def kind_of(hypothesis: Hypothesis) -> Kind:
     """How the hypothesis is judged; a best of k over tasks has tests of its own."""
-    if isinstance(hypothesis, BestOf) and hypothesis.across is not None:
-        return BEST_OVER_TASKS
-    return KINDS[hypothesis.kind]
+    return BEST_OVER_TASKS if is_over_tasks(hypothesis) else KINDS[hypothesis.kind]
 
 
 def ask(evidence: Evidence, hypothesis: Hypothesis) -> Question:

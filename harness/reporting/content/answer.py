@@ -15,7 +15,7 @@ from harness.reporting.document import (
     Tone,
 )
 from harness.reporting.numbers import MISSING, count, estimate, number, p_value, setting
-from harness.words.verdict import Answer, Estimate, Gate, HypothesisVerdict
+from harness.words.verdict import Answer, Estimate, Gate, HypothesisVerdict, grades
 
 MARKS: dict[Answer, tuple[str, Tone]] = {
     Answer.SUPPORTED: ("✔", "supported"),
@@ -150,9 +150,8 @@ def _gate_matrix(verdicts: list[HypothesisVerdict]) -> Table:
 
 def answer_text(verdict: HypothesisVerdict) -> str:
     """The answer with its mark and grade, never by colour alone."""
-    grade = f", {verdict.grade}" if verdict.grade else ""
-    fragile = ", fragile" if verdict.fragile else ""
-    return f"{MARKS[verdict.answer][0]}\N{NO-BREAK SPACE}{verdict.answer.value}{grade}{fragile}"
+    said = ", ".join(filter(None, (verdict.answer.value, grades(verdict.grade, verdict.fragile))))
+    return f"{MARKS[verdict.answer][0]}\N{NO-BREAK SPACE}{said}"
 
 
 def effect_text(found: Estimate | None) -> str:

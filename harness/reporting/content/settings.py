@@ -9,7 +9,7 @@ from harness.reporting.content.context import Context, capital, draw
 from harness.reporting.document import Block, Column, Figure, Paragraph, Subheading, Table
 from harness.reporting.numbers import MISSING, estimate, interval, p_value, setting
 from harness.words.settings import factor_label, setting_label
-from harness.words.verdict import Estimate, HypothesisVerdict
+from harness.words.verdict import Estimate, HypothesisVerdict, grades
 
 
 def settings_section(context: Context) -> tuple[Block, ...]:
@@ -50,9 +50,8 @@ def _map(verdict: HypothesisVerdict) -> Figure:
 
 def _cell(verdict: HypothesisVerdict) -> str:
     """The answer with its mark; its grade; the effect and its interval."""
-    grade = ", ".join(g for g in (verdict.grade, "fragile" if verdict.fragile else "") if g)
     failed = [g.name for g in verdict.gates if g.passed is False]
-    why = f"{', '.join(failed)} failed" if failed else grade
+    why = f"{', '.join(failed)} failed" if failed else grades(verdict.grade, verdict.fragile)
     return "\n".join([f"{MARKS[verdict.answer][0]} {verdict.answer.value}", *_effect(verdict.estimate), why])
 
 

@@ -17,14 +17,14 @@ from harness.analysis.tasks import TaskScores, alike, pairwise_holm, profile, pr
 from harness.reporting.content.context import Case, capital, draw, outcome_words
 from harness.reporting.document import Block, Column, Paragraph, Table
 from harness.reporting.numbers import count, estimate, number, p_value, setting
-from harness.words.hypothesis import BestOf
+from harness.words.tasks import is_over_tasks
 from harness.words.verdict import HypothesisVerdict
 
 
 def task_blocks(case: Case) -> Iterator[Block]:
     """Nothing for a best of k on one task, whose comparisons stand under the effects."""
     hypothesis = case.asked.hypothesis
-    if not isinstance(hypothesis, BestOf) or hypothesis.across is None:
+    if not is_over_tasks(hypothesis):
         return
     found = task_scores(case.asked)
     if len(found.means) < MIN_RANK_PAIRS:
@@ -34,7 +34,7 @@ def task_blocks(case: Case) -> Iterator[Block]:
     yield _profile(case, found)
     if case.verdict.comparisons:
         yield _comparisons(case.verdict, found)
-    yield _by_task(case.asked, found, hypothesis.across)
+    yield _by_task(case.asked, found, str(hypothesis.across))
 
 
 def _ranks(case: Case, found: TaskScores) -> Block:

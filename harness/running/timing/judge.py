@@ -18,7 +18,7 @@ from harness.errors import BadInput
 from harness.running.timing.benchmark import Benchmark, Pair
 from harness.running.timing.clock import Times
 from harness.words.base import Word
-from harness.words.verdict import Answer
+from harness.words.verdict import Answer, graded
 
 DELTA = 1.25  # the smallest ratio of times that matters (method.md, section 6)
 QUIET = 0.9  # of a core
@@ -120,8 +120,7 @@ def compare(pair: Pair, seconds: Mapping[tuple[str, str], Floats], delta: float)
 
 def headline(found: Comparison) -> str:
     """The verdict in one sentence: answer, effect, interval, reason."""
-    grade = ", ".join(word for word in (found.grade, "fragile" if found.fragile else "") if word)
-    answer = f"{found.answer.value} ({grade})" if grade else found.answer.value
+    answer = graded(found.answer, found.grade, found.fragile)
     low, ratio, high = rounded(found.low, found.ratio, found.high)
     return (
         f"{answer}: {found.slower} takes {ratio}x the time of {found.faster} ({found.setting}), "
