@@ -9,7 +9,7 @@ import typer
 
 from harness.cli import show
 from harness.cli.folders import check_writable
-from harness.cli.options import REPORTS, RESULTS, Json, Name, Reports, Results, Tier
+from harness.cli.options import REPORTS, RESULTS, Device, Json, Name, Reports, Results, Tier
 from harness.errors import RunFailed
 
 app = typer.Typer()
@@ -20,7 +20,7 @@ app.add_typer(data_app, name="data")
 @app.command()
 def reproduce(
     trial: Annotated[str, typer.Argument(help="A trial's id, or how it begins.", show_default=False)],
-    device: Annotated[str, typer.Option(help="cpu, cuda, or auto: cuda where there is one.")] = "auto",
+    device: Device = "auto",
     results: Results = RESULTS,
     as_json: Json = False,
 ) -> None:

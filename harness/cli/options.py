@@ -34,4 +34,17 @@ Budget = Annotated[
     ),
 ]
 
+Device = Annotated[str, typer.Option(metavar="DEVICE", help="cpu, cuda, or auto: cuda where there is a GPU.")]
+LargestStack = Annotated[
+    int,
+    typer.Option(
+        metavar="N", min=1, help="Most trials trained together as one stack; fewer where that is faster."
+    ),
+]
+Amend = Annotated[
+    str | None,
+    typer.Option(metavar="REASON", help="Why the design changed after judging; the report discloses it."),
+]
+Mlflow = Annotated[bool, typer.Option(help="Mirror everything to MLflow.")]
+
 RESULTS, REPORTS = Path("results"), Path("reports")

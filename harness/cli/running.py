@@ -69,12 +69,8 @@ def load_design(asked: Asked) -> Design:
     return design
 
 
-def run_one(asked: Asked, budget: float | None, settings: Settings, as_json: bool = False) -> None:
-    """Run a study, cut to `budget` minutes where one is given, and tell what it came to."""
-    if budget is not None:
-        from harness.cli.budget import within
-
-        asked = within(asked, budget, settings.results, settings.executor.workers, settings.device)
+def run_one(asked: Asked, settings: Settings, as_json: bool = False) -> None:
+    """Run a study and tell what it came to."""
     done = run_to_report(asked, settings)
     if as_json:
         show.json(done.verdict.model_dump(mode="json"))
@@ -91,16 +87,16 @@ def run_to_report(asked: Asked, settings: Settings) -> Outcome:
     Everything that can be wrong with what was asked is found before the first file is written.
     """
     started = time.perf_counter()
-    design, device = load_design(asked), settings.device
+    design = load_design(asked)
     stored = design.folder
     check_writable(settings.results, "results")
     check_writable(settings.reports / stored, "reports")
     with Store(settings.results, stored) as store:
         _lock(store)
-        store.start_execution(command=asked.command, device=device)
+        store.start_execution(command=asked.command, device=settings.device)
         mirror = _start_mirror(settings, stored)
         try:
-            _run_to_records(design, settings, store, device)
+            _run_to_records(design, settings, store)
             from harness.cli.reports import rebuild
 
             verdict, paths = rebuild(stored, settings.results, settings.reports)
@@ -141,7 +137,7 @@ def device_of(wanted: str) -> str:
     raise BadInput(f"{what}; allowed: auto, cpu{', cuda' if there else ''}")
 
 
-def _run(design: Design, settings: Settings, store: Store, device: str) -> None:
+def _run(design: Design, settings: Settings, store: Store) -> None:
     # What the report needs takes seconds to import: meanwhile, and not before or after.
     threading.Thread(target=importlib.import_module, args=("harness.cli.reports",), daemon=True).start()
     with Watcher() as watcher:
@@ -150,18 +146,18 @@ def _run(design: Design, settings: Settings, store: Store, device: str) -> None:
             executor=settings.executor,
             observer=watcher,
             cache_dir=settings.results.absolute() / CACHE,
-            device=device,
+            device=settings.device,
             largest_stack=settings.stack,
         )
         run = run_search if design.study.kind == "search" else run_study
         run(design, bench, settings.amend)
 
 
-def _run_to_records(design: Design, settings: Settings, store: Store, device: str) -> None:
+def _run_to_records(design: Design, settings: Settings, store: Store) -> None:
     """Run, and note how it ended: before the report, which tells of this execution too."""
     started, status = time.perf_counter(), "failed"
     try:
-        _run(design, settings, store, device)
+        _run(design, settings, store)
         status = "done"
     except KeyboardInterrupt:
         status = "interrupted"

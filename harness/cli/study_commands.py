@@ -11,8 +11,12 @@ from harness.cli.folders import check_writable
 from harness.cli.options import (
     REPORTS,
     RESULTS,
+    Amend,
     Budget,
+    Device,
     Json,
+    LargestStack,
+    Mlflow,
     Name,
     Replicates,
     Reports,
@@ -107,20 +111,10 @@ def run(
     replicates: Replicates = None,
     budget: Budget = None,
     workers: Workers = None,
-    device: Annotated[
-        str, typer.Option(metavar="DEVICE", help="cpu, cuda, or auto: cuda where there is a GPU.")
-    ] = "auto",
-    stack: Annotated[
-        int,
-        typer.Option(
-            metavar="N", min=1, help="Most trials trained together as one stack; fewer where that is faster."
-        ),
-    ] = 256,
-    amend: Annotated[
-        str | None,
-        typer.Option(metavar="REASON", help="Why the design changed after judging; the report discloses it."),
-    ] = None,
-    mlflow: Annotated[bool, typer.Option(help="Mirror everything to MLflow.")] = True,
+    device: Device = "auto",
+    stack: LargestStack = 256,
+    amend: Amend = None,
+    mlflow: Mlflow = True,
     results: Results = RESULTS,
     reports: Reports = REPORTS,
     as_json: Json = False,
@@ -144,12 +138,17 @@ def run(
         found = device_of(device)
         executor.grow(workers or (1 if found == "cuda" else cores()))
         settings = Settings(results, reports, executor, found, stack, amend, mlflow)
-        if not everything and len(named) == 1:
-            run_one(Asked(named[0], tier, replicates), budget, settings, as_json)
-            return
-        from harness.cli.many import run_many
+        if everything or len(named) > 1:
+            from harness.cli.many import run_many
 
-        run_many(named, tier, settings, as_json)
+            run_many(named, tier, settings, as_json)
+            return
+        asked = Asked(named[0], tier, replicates)
+        if budget is not None:
+            from harness.cli.budget import within
+
+            asked = within(asked, budget, results, executor.workers, found)
+        run_one(asked, settings, as_json)
 
 
 @app.command()
