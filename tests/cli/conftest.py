@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -48,6 +49,22 @@ class Result(NamedTuple):
 
 
 Harness = Callable[..., Result]
+
+CALL = """\
+import sys
+from harness.cli import main
+sys.argv = ['harness', *{words!r}]
+try: main()
+except SystemExit as end: assert end.code == 0, end.code
+print(*[name for name in {modules!r} if name in sys.modules], file=sys.stderr)
+"""
+
+
+def imported(words: Sequence[str], modules: Sequence[str]) -> list[str]:
+    """Those of the modules that a command imports, called in a process of its own."""
+    code = CALL.format(words=list(words), modules=list(modules))
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return ended.stderr.split()
 
 
 @pytest.fixture
