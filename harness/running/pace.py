@@ -144,7 +144,8 @@ def _time(stack: Stack, splits: Sequence[Splits], size: int, device: str) -> flo
         run = start(Stack(stack.key, trials), data, torch.device(device))
         n_train = len(run.data.splits["train"])
         orders = stacked_orders(trials, n_train, batch_size_of(stack.config, n_train), run.params.device)
-        steps = [_timed(run, partial(train_step, run, i, next(orders))) for i in range(WARM_UP + TIMED)]
+        ahead = run.coefficients(range(WARM_UP + TIMED))
+        steps = [_timed(run, partial(train_step, run, i, next(orders), c)) for i, c in enumerate(ahead)]
     return min(steps[WARM_UP:]) / size
 
 

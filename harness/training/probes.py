@@ -61,7 +61,7 @@ class Standing:
 
     def hyper(self, step: int) -> dict[str, Tensor]:
         """The optimizer's numbers at a step, counted from 0, with the schedule's rate."""
-        return {**self.run.hyper, "lr": self.run.learning_rates(step)}
+        return {**self.run.hyper, "lr": self.run.learning_rates([step])[0]}
 
     def by_weight(self, flat: Tensor, number: Callable[[Tensor], Tensor]) -> Tensor:
         """`number` of every layer's part of flat (m, P), taken as one weight matrix: (m, L) float64."""

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from harness.catalogue.data.base import Splits
 from harness.catalogue.losses import LOSSES, smoothed
 from harness.catalogue.metrics import Measure, measured
-from harness.catalogue.optimizers import OPTIMIZERS, State
+from harness.catalogue.optimizers import OPTIMIZERS, Hyper, State
 from harness.catalogue.resolve import options_of
 from harness.catalogue.schedules import SCHEDULES, Heard, silence
 from harness.errors import BadInput
@@ -60,7 +60,7 @@ class Run:
     stopping: EarlyStopping | None
     everyone: StackData  # of all M, whoever has left
     rows: Tensor  # (m,) places in the stack
-    finite: Tensor  # (m,) whether every batch loss so far was
+    worst: Tensor  # (m,) the largest size of a batch loss so far; NaN once one was
     diverged: Tensor  # (M,)
     training: Tensor  # (M,) neither diverged nor stopped
     steps: list[int] = field(default_factory=list)
@@ -69,7 +69,7 @@ class Run:
 
     def gather(self, keep: Tensor) -> None:
         """Go on with the members at `keep` (indices into m) alone."""
-        self.rows, self.finite = self.rows[keep], self.finite[keep]
+        self.rows, self.worst = self.rows[keep], self.worst[keep]
         self.params, self.keys = self.params[keep], self.keys[keep]
         self.strength = self.strength[keep]
         self.state = tuple(slot[keep] for slot in self.state)
@@ -78,10 +78,20 @@ class Run:
         self.penalties, self.heard = self.penalties.of(keep), self.heard.of(keep)
         self.data = self.data._replace(member=self.data.member[keep])
 
-    def learning_rates(self, step: int) -> Tensor:
-        """Each member's learning rate at a step, (m, 1) float64."""
-        rates = self.hyper["lr"] * self.factor(step)
+    def learning_rates(self, steps: Sequence[int]) -> Tensor:
+        """Each member's learning rate at each of S steps, (S, m, 1) float64."""
+        lr = self.hyper["lr"]
+        rates = lr * lr.new_tensor([self.factor(step) for step in steps]).view(-1, 1, 1)
         return rates if self.listen is None else rates * self.heard.factor.unsqueeze(1)
+
+    def coefficients(self, steps: range) -> list[Hyper]:
+        """The optimizer's coefficients of each step, (m, 1) each: many steps' for the calls of one."""
+        optimizer = OPTIMIZERS[self.stack.config["optimizer"]["name"]]
+        hyper = {**self.hyper, "lr": self.learning_rates(steps)}
+        numbers = hyper["lr"].new_tensor([step + 1 for step in steps]).view(-1, 1, 1)
+        found = optimizer.rounded(hyper, numbers, self.params.dtype)
+        columns = (v.unbind() if v.dim() == 3 else (v,) * len(steps) for v in found.values())
+        return [dict(zip(found, values, strict=True)) for values in zip(*columns, strict=True)]
 
     def placed(self, values: Tensor, absent: float) -> Tensor:
         """Values (m,) of the members still there as (M,), `absent` for the others."""
@@ -129,7 +139,7 @@ def start(stack: Stack, splits: Sequence[Splits], device: torch.device) -> Run:
         stopping=early_stopping(run_config.train, weights, _on_curves(metrics, data)),
         everyone=data,
         rows=torch.arange(len(stack.trials), device=device),
-        finite=yes,
+        worst=weights.params.new_zeros(len(stack.trials)),
         diverged=~yes,
         training=yes,
         probed=[{} for _ in stack.trials],

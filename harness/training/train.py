@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -12,7 +13,7 @@ from torch import Tensor
 from harness.catalogue.augmentation import augmented
 from harness.catalogue.data.base import Splits
 from harness.catalogue.dropout import mix
-from harness.catalogue.optimizers import OPTIMIZERS
+from harness.catalogue.optimizers import Hyper
 from harness.training.evaluate import over_splits
 from harness.training.finish import finish
 from harness.training.leaving import Weights, worth_gathering
@@ -28,6 +29,7 @@ from harness.words.record import Record
 Report = Callable[[float], None]
 Leave = Callable[[str, Predictions], None]  # hears a trial's id and its predictions
 
+AHEAD = 64  # steps whose coefficients are computed at once, where no evaluation comes first
 DIVERGED_AT = 10.0  # times the initial training loss (method.md, section 8)
 
 
@@ -67,6 +69,7 @@ def advance(run: Run, total: int, evaluations: Sequence[int], report: Report) ->
         run.stack.trials, n_train, batch_size_of(run.stack.config, n_train), run.params.device
     )
     due, probed = set(evaluations), probe_plan(run.stack.config, total)
+    ahead: deque[Hyper] = deque()
     for step in range(total + 1):
         if step in due:
             measure(run, step)
@@ -75,7 +78,12 @@ def advance(run: Run, total: int, evaluations: Sequence[int], report: Report) ->
             probe(run, step, probed[step])
         if step == total or (step in due and not _go_on(run)):
             return
-        train_step(run, step, next(orders))
+        if step in due:
+            ahead.clear()
+        if not ahead:
+            until = min(e for e in (*evaluations, total) if e > step)  # who is there may change then
+            ahead.extend(run.coefficients(range(step, min(until, step + AHEAD))))
+        train_step(run, step, next(orders), ahead.popleft())
 
 
 def _go_on(run: Run) -> bool:
@@ -87,9 +95,8 @@ def _go_on(run: Run) -> bool:
     return staying > 0
 
 
-def train_step(run: Run, step: int, index: Tensor) -> None:
+def train_step(run: Run, step: int, index: Tensor, coefficients: Hyper) -> None:
     """One optimizer step on the batches of index (M, B); `step` counts from 0."""
-    optimizer = OPTIMIZERS[run.stack.config["optimizer"]["name"]]
     augment = run.stack.config["train"]["augment"]
     if run.program.dropouts:
         key = mix(mix(run.keys ^ step))
@@ -101,9 +108,8 @@ def train_step(run: Run, step: int, index: Tensor) -> None:
     grads, (loss, run.buffers) = run.program.gradient(run.params, run.buffers, x, y)
     if run.penalties.any:
         grads = (run.penalties.applied(torch.cat(grads, 1), run.params),)
-    hyper = {**run.hyper, "lr": run.learning_rates(step)}
-    run.update(grads, run.state, run.params, optimizer.rounded(hyper, step + 1, run.params.dtype))
-    run.finite = run.finite & loss.isfinite()
+    run.update(grads, run.state, run.params, coefficients)
+    run.worst = torch.maximum(run.worst, loss.abs())
 
 
 def measure(run: Run, step: int) -> None:
@@ -116,7 +122,7 @@ def measure(run: Run, step: int) -> None:
     first = run.curves[0] if run.curves else curves
     # The size of the initial loss, as that of a density may be below 0. False for NaN.
     within = curves["train/loss"] <= DIVERGED_AT * first["train/loss"].abs()
-    run.diverged = run.diverged | (run.training & ~(within & run.placed(run.finite, False)))
+    run.diverged = run.diverged | (run.training & ~(within & run.placed(run.worst.isfinite(), False)))
     run.training = run.training & ~run.diverged
     run.steps.append(step)
     run.curves.append({name: torch.where(run.training, v, torch.nan) for name, v in curves.items()})

@@ -1,7 +1,8 @@
 """A stack's optimizer step, in place on its flat parameters (m, P).
 
-Gradients come a parameter tensor at a time, (m, n) each: to join them first would cost as much as a
-rule does. Rules are elementwise, so neither that nor the blocks below change a result. Recorded once
+Gradients come a parameter tensor at a time, (m, n) each: to join large ones would cost as much as a
+rule does, and not to join small ones as much again. Rules are elementwise, so neither that nor the
+blocks below change a result. Recorded once
 (`capture`), a rule's results are written where they belong instead of copied there.
 """
 
@@ -18,6 +19,7 @@ from harness.training.capture import by_shape
 
 Update = Callable[[Sequence[Tensor], State, Tensor, Hyper], None]
 
+JOINED_BYTES = 1 << 17  # of one tensor: up to there copying it takes less time than the rule's calls
 BLOCK_BYTES = 1 << 20  # of one tensor: a rule touches up to seven; larger ones leave a core's own cache
 
 
@@ -25,6 +27,7 @@ def update_of(optimizer: Optimizer) -> Update:
     """`update(grads, state, params, coefficients)` changes state and params (m, P) by the rule."""
 
     def update(grads: Sequence[Tensor], state: State, params: Tensor, coefficients: Hyper) -> None:
+        grads = _joined(grads)
         sizes = [part.shape[1] for part in grads]
         slots = zip(*(torch.split(slot, sizes, 1) for slot in state), strict=True) if state else repeat(())
         for part, own, own_slots in zip(grads, torch.split(params, sizes, 1), slots, strict=False):
@@ -42,6 +45,17 @@ def _apply(optimizer: Optimizer, grads: Tensor, state: State, params: Tensor, co
     for slot, new in zip(state, new_state, strict=True):
         if new is not slot:
             slot.copy_(new)
+
+
+def _joined(parts: Sequence[Tensor]) -> list[Tensor]:
+    """Neighbouring parts (m, n) as one, as long as they are small together."""
+    groups: list[list[Tensor]] = []
+    for part in parts:
+        if groups and sum(p.nbytes for p in (*groups[-1], part)) <= JOINED_BYTES:
+            groups[-1].append(part)
+        else:
+            groups.append([part])
+    return [group[0] if len(group) == 1 else torch.cat(group, 1) for group in groups]
 
 
 def _blocks(part: Tensor) -> list[slice]:

@@ -12,7 +12,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
-from itertools import pairwise
+from itertools import chain, count, pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,7 +24,7 @@ from harness.catalogue.resolve import resolve
 from harness.running.executors import WORKER_ENVIRONMENT
 from harness.training.run import Run, start
 from harness.training.stack import Stack, stack_key
-from harness.training.train import train_step
+from harness.training.train import AHEAD, train_step
 from harness.words.trial import Trial
 from tests.benchmarks.session import Bar, Result, Row, Session, module, run_fresh
 
@@ -93,7 +93,8 @@ def stepper(net: Net, kind: str, m: int) -> Callable[[], object]:
     if kind == GRADIENT:
         x, y = run.data.batch(orders)
         return lambda: run.program.gradient(run.params, run.buffers, x, y)
-    return lambda: train_step(run, 0, orders)
+    ahead = chain.from_iterable(run.coefficients(range(i, i + AHEAD)) for i in count(0, AHEAD))
+    return lambda: train_step(run, 0, orders, next(ahead))
 
 
 def products_of(net: Net, m: int) -> Callable[[], object]:

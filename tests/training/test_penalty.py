@@ -200,7 +200,7 @@ def test_a_schedule_that_listens_is_each_members_own(cache_dir):
         (alone,) = train_together([trials[i]], cache_dir)
         assert_same(alone, together[i], 0.0)
     run = run_steps(trials, cache_dir, 1)
-    assert run.learning_rates(0).flatten().tolist() == rates
+    assert run.learning_rates([0]).flatten().tolist() == rates
 
 
 def test_what_members_heard_goes_along_when_the_stack_shrinks(cache_dir):

@@ -7,8 +7,6 @@ lr m^ / (sqrt(v^) + eps) = lr c / (1-b1^t) m / (sqrt(v) + c eps).
 
 from __future__ import annotations
 
-import math
-
 import torch
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 from torch import Tensor
@@ -61,7 +59,7 @@ def _plain(hyper: Hyper) -> Hyper:
     return {**rest, "share1": 1 - hyper["beta1"], "share2": 1 - hyper["beta2"]}
 
 
-def adam_coefficients(hyper: Hyper, step: int) -> Hyper:
+def adam_coefficients(hyper: Hyper, step: Tensor) -> Hyper:
     """The bias corrections folded into rate and eps; `lr` is the rate without the mean's correction."""
     correction = (1 - power(hyper["beta2"], step)).sqrt()
     lr = hyper["lr"] * correction
@@ -83,7 +81,7 @@ def adam(grads: Tensor, state: State, params: Tensor, c: Hyper) -> tuple[Tensor,
     return _adam_step(penalised(grads, params, c), state, params, c)
 
 
-def adamw_coefficients(hyper: Hyper, step: int) -> Hyper:
+def adamw_coefficients(hyper: Hyper, step: Tensor) -> Hyper:
     """Adam's, and what a step leaves of a weight: 1 - lr wd."""
     plain = {name: value for name, value in hyper.items() if name != "weight_decay"}
     return {**adam_coefficients(plain, step), **kept(hyper)}
@@ -94,7 +92,7 @@ def adamw(grads: Tensor, state: State, params: Tensor, c: Hyper) -> tuple[Tensor
     return _adam_step(grads, state, shrunk(params, c), c)
 
 
-def adamax_coefficients(hyper: Hyper, step: int) -> Hyper:
+def adamax_coefficients(hyper: Hyper, step: Tensor) -> Hyper:
     """The mean's bias correction folded into the rate; the largest gradient has no bias."""
     rate = hyper["lr"] / (1 - power(hyper["beta1"], step))
     own = {name: hyper[name] for name in ("lr", "beta2", "eps")}
@@ -117,17 +115,18 @@ def adamax_rate(state: State, c: Hyper) -> Tensor:
     return c["lr"] / state[1]
 
 
-def _growth(step: int) -> float:
+def _growth(step: Tensor) -> Tensor:
     """NAdam's momentum at a step as a share of beta1: 1 - 0.96^(t psi) / 2."""
-    return 1 - 0.5 * math.pow(0.96, step * MOMENTUM_DECAY)
+    return 1 - 0.5 * power(0.96, step * MOMENTUM_DECAY)
 
 
-def _grown(step: int) -> float:
+def _grown(step: Tensor) -> Tensor:
     """The product of the growths so far, whose effect on 1 - product ends at GROWTH_STEPS."""
-    return math.prod(_growth(i) for i in range(1, min(step, GROWTH_STEPS) + 1))
+    growths = _growth(torch.arange(1, GROWTH_STEPS + 1, dtype=step.dtype, device=step.device))
+    return growths.cumprod(0)[step.clamp(max=GROWTH_STEPS).long() - 1]
 
 
-def nadam_coefficients(hyper: Hyper, step: int) -> Hyper:
+def nadam_coefficients(hyper: Hyper, step: Tensor) -> Hyper:
     """Adam's, with a rate for the mean, by the next step's momentum, and one for the gradient.
 
     mu_t = b1 (1 - 0.96^(t psi)/2), and the bias corrections are of the products of mu so far.
@@ -152,7 +151,7 @@ def nadam(grads: Tensor, state: State, params: Tensor, c: Hyper) -> tuple[Tensor
     return divided(params, ahead, mean_square.sqrt().add_(c["eps"])), (mean, mean_square)
 
 
-def radam_coefficients(hyper: Hyper, step: int) -> Hyper:
+def radam_coefficients(hyper: Hyper, step: Tensor) -> Hyper:
     """Rectified from the step on at which rho_t > 5, by each member's beta2; plain momentum before.
 
     The denominator is adaptive sqrt(v) + offset: sqrt(v) + eps or 1. With rho = 2/(1-b2) - 1,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ from harness.words.base import Word
 
 Hyper = Mapping[str, Tensor]
 State = tuple[Tensor, ...]
-Coefficients = Callable[[Hyper, int], Hyper]
+Coefficients = Callable[[Hyper, Tensor], Hyper]  # of the number of the step, counted from 1, float64
 Rule = Callable[[Tensor, State, Tensor, Hyper], tuple[Tensor, State]]
 EffectiveRate = Callable[[State, Hyper], Tensor]
 
@@ -53,9 +54,14 @@ class Optimizer(NamedTuple):
         """New parameters and state after one step on grads (..., P); nothing given is changed."""
         return self.rule(grads, state, params, self.rounded(hyper, step, grads.dtype))
 
-    def rounded(self, hyper: Hyper, step: int, dtype: torch.dtype) -> Hyper:
-        """The step's coefficients, (..., 1), in the parameters' dtype."""
-        return {name: value.to(dtype) for name, value in self.coefficients(hyper, step).items()}
+    def rounded(self, hyper: Hyper, step: int | Tensor, dtype: torch.dtype) -> Hyper:
+        """The step's coefficients, (..., 1), in the parameters' dtype.
+
+        Steps (S, 1, 1) and hyperparameters (M, 1) or (S, M, 1) give those of S steps at once, (S, M, 1);
+        what is the same at every step may stay (M, 1).
+        """
+        number = torch.as_tensor(step, dtype=torch.float64, device=hyper["lr"].device)
+        return {name: value.to(dtype) for name, value in self.coefficients(hyper, number).items()}
 
 
 class SgdOptions(Word):
@@ -65,7 +71,7 @@ class SgdOptions(Word):
     weight_decay: NonNegativeFloat = 0.0
 
 
-def as_they_are(hyper: Hyper, _step: int) -> Hyper:
+def as_they_are(hyper: Hyper, _step: Tensor) -> Hyper:
     """The hyperparameters themselves, at every step."""
     return hyper
 
@@ -92,6 +98,6 @@ def divided(params: Tensor, numerator: Tensor, denominator: Tensor) -> Tensor:
     return torch.addcdiv(params, numerator, denominator, value=-1)
 
 
-def power(base: Tensor, exponent: int) -> Tensor:
+def power(base: Tensor | float, exponent: Tensor) -> Tensor:
     """Base to the exponent by logarithm: torch.pow's last bit depends on where an element stands."""
-    return torch.exp(exponent * torch.log(base))
+    return torch.exp(exponent * (torch.log(base) if isinstance(base, Tensor) else math.log(base)))

@@ -47,7 +47,7 @@ def nag(grads: Tensor, state: State, params: Tensor, c: Hyper) -> tuple[Tensor, 
     return torch.addcmul(params, c["lr"], ahead, value=-1), (velocity,)
 
 
-def lion_coefficients(hyper: Hyper, _step: int) -> Hyper:
+def lion_coefficients(hyper: Hyper, _step: Tensor) -> Hyper:
     """The gradient's share in the step and in the mean, and what decay leaves of a weight."""
     shares = {"share1": 1 - hyper["beta1"], "share2": 1 - hyper["beta2"]}
     return {"lr": hyper["lr"], **shares, **kept(hyper)}

@@ -44,7 +44,7 @@ def adagrad(grads: Tensor, state: State, params: Tensor, c: Hyper) -> tuple[Tens
     return divided(params, gradient * c["lr"], total.sqrt().add_(c["eps"])), (total,)
 
 
-def rmsprop_coefficients(hyper: Hyper, _step: int) -> Hyper:
+def rmsprop_coefficients(hyper: Hyper, _step: Tensor) -> Hyper:
     """The share of the new square beside the rest."""
     return {**hyper, "share": 1 - hyper["alpha"]}
 
@@ -59,7 +59,7 @@ def rmsprop(grads: Tensor, state: State, params: Tensor, c: Hyper) -> tuple[Tens
     return divided(params, gradient * c["lr"], mean_square.sqrt().add_(c["eps"])), (mean_square,)
 
 
-def adadelta_coefficients(hyper: Hyper, _step: int) -> Hyper:
+def adadelta_coefficients(hyper: Hyper, _step: Tensor) -> Hyper:
     """The share of the new squares beside the rest."""
     return {**hyper, "share": 1 - hyper["rho"]}
 
