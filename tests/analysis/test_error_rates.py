@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 from scipy import stats
 
+from harness.analysis.critical_level import clopper_pearson
 from harness.analysis.kinds import KINDS
 from harness.analysis.question import question
 from harness.planning.power import smallest_effect
@@ -39,6 +41,8 @@ def _rule_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("base", "pair", "trend", "equivalence"):
         monkeypatch.setattr(f"harness.analysis.kinds.{module}.sign_flip_p", lambda *_: 1.0)
     monkeypatch.setattr("harness.analysis.kinds.trend.page_p", lambda *_: 1.0)
+    monkeypatch.setattr("harness.analysis.kinds.threshold.clopper_pearson", cache(clopper_pearson))
+    monkeypatch.setattr("harness.analysis.critical_level.GRID", 11)  # ends differ from 101's by 1e-10
 
 
 class Case(NamedTuple):
