@@ -7,11 +7,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import pytest
 
 from harness.cli import main
+from harness.running.here import ThisProcess
 
 TINY = """\
 title: Does Adam beat SGD on [small] digits?
@@ -53,6 +54,7 @@ Harness = Callable[..., Result]
 CALL = """\
 import sys
 from harness.cli import main
+from harness.running.here import ThisProcess
 sys.argv = ['harness', *{words!r}]
 try: main()
 except SystemExit as end: assert end.code == 0, end.code
@@ -95,6 +97,39 @@ def harness(
         return Result(code if isinstance(code, int) else int(code is not None), *capsys.readouterr())
 
     return call
+
+
+class NoWorkers:
+    """In the place of worker processes, which take seconds to start: jobs run where they are submitted."""
+
+    def __init__(self, workers: int) -> None:
+        self.workers, self.restarts = workers, 0
+        self.submit = ThisProcess().submit
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        """Nothing runs on."""
+
+    def grow(self, workers: int) -> None:
+        self.workers = max(workers, self.workers)
+
+    def restart(self) -> None:
+        self.restarts += 1
+
+
+@pytest.fixture
+def no_workers(monkeypatch: pytest.MonkeyPatch) -> list[NoWorkers]:
+    """Commands start no worker processes; what they have in their place, in order."""
+    made: list[NoWorkers] = []
+
+    def executor(workers: int) -> NoWorkers:
+        made.append(NoWorkers(workers))
+        return made[-1]
+
+    monkeypatch.setattr("harness.running.executors.WorkerProcesses", executor)
+    return made
 
 
 def files(folder: Path) -> set[str]:

@@ -8,6 +8,8 @@ import pytest
 
 from tests.cli.conftest import TINY, Harness, Result, files
 
+pytestmark = pytest.mark.usefixtures("no_workers")
+
 
 def refused(result: Result, *said: str) -> None:
     """Exit code 2 and one message that says all of this."""

@@ -9,7 +9,9 @@ import pytest
 
 from harness.cli import many
 from harness.errors import RunFailed
-from tests.cli.conftest import TINY, Harness
+from tests.cli.conftest import TINY, Harness, NoWorkers
+
+pytestmark = pytest.mark.usefixtures("no_workers")
 
 QUICK = TINY.replace("tune: {optimizer.lr: own_range, points: 9, seeds: 2}\n", "").replace(
     "epochs: 2", "epochs: 1"
@@ -46,7 +48,9 @@ def test_all_studies_controls_first(harness: Harness, project: Path, ran: list[A
     assert (project / "reports/index.html").is_file()
 
 
-def test_the_others_go_on_where_one_fails(harness: Harness, project: Path, ran: list[Any]) -> None:
+def test_the_others_go_on_where_one_fails(
+    harness: Harness, project: Path, ran: list[Any], no_workers: list[NoWorkers]
+) -> None:
     for name in ("broken", "bug"):
         (project / f"studies/{name}.yaml").write_text(QUICK)
     (project / "studies/no_study.yaml").write_text("arms: [")
@@ -56,6 +60,7 @@ def test_the_others_go_on_where_one_fails(harness: Harness, project: Path, ran: 
     for said in ("3 trials failed", "ZeroDivisionError", "not valid YAML"):
         assert said in shown.err
     assert "3 of 4 studies failed: broken, bug, no_study" in shown.err
+    assert [executor.restarts for executor in no_workers] == [3]  # they may be busy with what failed
     assert (project / "reports/ledger.json").is_file()
 
 
