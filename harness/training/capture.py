@@ -131,7 +131,7 @@ class Rehearsal(fx.Interpreter):
 
     def run_node(self, n: fx.Node) -> Any:
         """Run one operation."""
-        if n.target is not aten.view.default:
+        if n.target not in (aten.view.default, aten._unsafe_view.default):
             return super().run_node(n)
         try:
             return super().run_node(n)

@@ -20,6 +20,7 @@ from harness.catalogue.dropout import Dropout
 from harness.catalogue.losses import Loss
 from harness.errors import BadInput
 from harness.training.capture import by_shape, captured
+from harness.training.tidying import NARROW
 
 Buffers = dict[str, Tensor]
 Parts = tuple[Tensor, ...]  # of flat parameters: one (..., n) a parameter tensor
@@ -31,7 +32,8 @@ class Layout(NamedTuple):
     """How a flat vector (P,) splits into a module's named parameters.
 
     A weight (fan_out, fan_in, *kernel) is kept as (*kernel, fan_in, fan_out), so that x W^T multiplies
-    two row-major matrices: twice as fast on a CPU as with the second one transposed.
+    two row-major matrices: twice as fast on a CPU as with the second one transposed. A matrix of few
+    rows stays as it is, as its products are computed turned (`tidying`).
     """
 
     names: tuple[str, ...]
@@ -56,12 +58,16 @@ class Layout(NamedTuple):
 
 
 def _turned(weight: Tensor) -> Tensor:
-    """(fan_out, fan_in, *kernel) -> (*kernel, fan_in, fan_out); vectors as they are."""
-    return weight if weight.dim() < 2 else weight.permute(*range(2, weight.dim()), 1, 0)
+    """(fan_out, fan_in, *kernel) -> (*kernel, fan_in, fan_out), where it is kept that way."""
+    return weight.permute(*range(2, weight.dim()), 1, 0) if _is_turned(weight.shape) else weight
+
+
+def _is_turned(shape: torch.Size) -> bool:
+    return len(shape) > 2 or (len(shape) == 2 and shape[0] >= NARROW)
 
 
 def _view(part: Tensor, shape: torch.Size) -> Tensor:
-    if len(shape) < 2:
+    if not _is_turned(shape):
         return part.view(shape)
     fan_out, fan_in, *kernel = shape
     stored = part.view(*kernel, fan_in, fan_out)
