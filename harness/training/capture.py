@@ -8,7 +8,7 @@ and then called directly: bit for bit the same results (a test holds it to that)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import torch
@@ -59,16 +59,23 @@ def _copy(leaf: Tensor) -> Tensor:
     return leaf.clone()
 
 
-def by_shape(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function, captured anew for every shape of its arguments (some 20 ms each)."""
-    known: dict[tuple[tuple[torch.Size, tuple[int, ...]], ...], Callable[..., Any]] = {}
+def shapes_of(*arguments: Any) -> Hashable:
+    """The shapes and strides of all tensors in the arguments."""
+    return tuple((leaf.shape, leaf.stride()) for leaf in leaves(arguments))
+
+
+def by_shape(function: Callable[..., Any], key: Callable[..., Hashable] = shapes_of) -> Callable[..., Any]:
+    """The function, captured anew for every key of its arguments (some 20 ms each).
+
+    Arguments of the same key must have the same shapes, and the same strides where they are viewed.
+    """
+    known: dict[Hashable, Callable[..., Any]] = {}
 
     def call(*arguments: Any) -> Any:
-        given = leaves(arguments)
-        shapes = tuple((leaf.shape, leaf.stride()) for leaf in given)
-        if shapes not in known:
-            known[shapes] = captured(function, arguments)
-        return known[shapes](*given)
+        found = key(*arguments)
+        if found not in known:
+            known[found] = captured(function, arguments)
+        return known[found](*leaves(arguments))
 
     return call
 

@@ -30,19 +30,25 @@ class Split(NamedTuple):
 
 
 class StackData(NamedTuple):
-    """The R data sets of a stack and which one each member trains on, (M,)."""
+    """The R data sets of a stack and which one each member trains on, (M,).
+
+    `rows`: the training examples of all of them, x (R * n, *features) and y (R * n) or (R * n, targets).
+    """
 
     splits: dict[str, Split]
+    rows: tuple[Tensor, Tensor]
     member: Tensor
     n_classes: int | None
     fingerprints: tuple[str, ...]  # one a member
 
     def batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
         """Training examples by index (M, B) -> x (M, B, *features), y (M, B) or (M, B, targets)."""
-        x, y = self.splits["train"]
-        flat = (index + self.member.unsqueeze(1) * x.shape[1]).reshape(-1)
-        xs = x.flatten(0, 1).index_select(0, flat).view(*index.shape, *x.shape[2:])
-        return xs, y.flatten(0, 1).index_select(0, flat).view(*index.shape, *y.shape[2:])
+        x, y = self.rows
+        if self.splits["train"].x.shape[0] > 1:
+            index = index + self.member.unsqueeze(1) * len(self.splits["train"])
+        flat = index.reshape(-1)
+        xs, ys = x.index_select(0, flat), y.index_select(0, flat)
+        return xs.view(*index.shape, *x.shape[1:]), ys.view(*index.shape, *y.shape[1:])
 
     def example(self, n: int) -> tuple[Tensor, Tensor]:
         """The first n training examples of the first data set: x (n, *features), y (n,)."""
@@ -72,7 +78,9 @@ def stack_data(splits: Sequence[Splits], dtype: torch.dtype, device: torch.devic
         )
         for name in ("train", "val", "test")
     }
-    return StackData(parts, member, splits[0].n_classes, tuple(s.fingerprint for s in splits))
+    x, y = parts["train"]
+    rows = x.flatten(0, 1), y.flatten(0, 1)
+    return StackData(parts, rows, member, splits[0].n_classes, tuple(s.fingerprint for s in splits))
 
 
 def _stacked(arrays: Sequence[Any], dtype: torch.dtype, device: torch.device) -> Tensor:

@@ -31,6 +31,8 @@ def tidy(graph: fx.Graph, constants: nn.Module) -> None:
         _drop_identities,
         _fuse_bias,
         _turn_narrow,
+        _share_views,
+        _drop_identities,
         _pair_vectors,
         _reuse_memory,
         _write_in_place,
@@ -197,6 +199,17 @@ def _fuse_bias(graph: fx.Graph) -> None:
             node.replace_all_uses_with(fused)
             graph.erase_node(node)
     graph.eliminate_dead_code()
+
+
+def _share_views(graph: fx.Graph) -> None:
+    """Transpose a value once, whoever reads it."""
+    known: dict[tuple[Any, ...], fx.Node] = {}
+    for node in list(graph.nodes):
+        if _is(node, aten.transpose.int):
+            first = known.setdefault((node.args[0], *sorted(_dims(node))), node)
+            if first is not node:
+                node.replace_all_uses_with(first)
+                graph.erase_node(node)
 
 
 NARROW = 16  # columns, a CPU's vector of floats: a product of fewer takes two to four times as long

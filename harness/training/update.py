@@ -8,7 +8,7 @@ blocks below change a result. Recorded once
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from itertools import repeat
 
 import torch
@@ -36,7 +36,13 @@ def update_of(optimizer: Optimizer) -> Update:
                 its_slots = tuple(_rows(slot, block) for slot in own_slots)
                 _apply(optimizer, _rows(part, block), its_slots, _rows(own, block), c)
 
-    return by_shape(update)
+    return by_shape(update, _sizes)
+
+
+def _sizes(grads: Sequence[Tensor], state: State, params: Tensor, coefficients: Hyper) -> Hashable:
+    """What tells the shapes of all arguments, for less than asking each."""
+    del state
+    return params.shape, tuple([part.shape[1] for part in grads]), tuple(coefficients)
 
 
 def _apply(optimizer: Optimizer, grads: Tensor, state: State, params: Tensor, coefficients: Hyper) -> None:
