@@ -21,7 +21,9 @@ SHRUNK = (
     ("judge: {replicates: 10}", "judge: {replicates: 8}"),
     ("data.n_test: 2000", "data.n_test: 200, data.n_train: 200"),
     ("data.n_train: 500, data.n_test: 200, data.n_train: 200", "data.n_test: 200, data.n_train: 100"),
+    ("[sgd, momentum, rmsprop, adagrad, adam]", "[sgd, momentum, adam]"),
 )
+LEFT_OUT = ("digits_noisy", "curves_deep", "teacher_wide")  # nine are the fewest that can support anything
 
 
 @pytest.fixture
@@ -30,6 +32,7 @@ def ran(tmp_path, bench):
     for old, new in SHRUNK:
         assert old in text
         text = text.replace(old, new)
+    text = "\n".join(line for line in text.splitlines() if not line.strip().startswith(LEFT_OUT))
     path = tmp_path / "tiny.yaml"
     path.write_text(text)
     design, b = make_design(load_study(path)), bench()
@@ -45,7 +48,7 @@ def test_a_shrunk_study_over_tasks_ends_in_a_report(ran, tmp_path):
     tasks = tasks_of(design, design.study.hypotheses[0])
     means = np.array([[table[arm] for arm in row] for row in tasks.arms])
     for hypothesis in verdict.hypotheses[:2]:
-        assert hypothesis.estimate.n == len(tasks.names) == 12
+        assert hypothesis.estimate.n == len(tasks.names) == 9
         rows = {row["arm"]: row["mean"] for row in hypothesis.comparisons}
         assert [rows[c] for c in tasks.contenders] == pytest.approx(means.mean(axis=0).tolist())
     assert verdict.hypotheses[0].estimate.extra["subject"] == "adam"
@@ -56,7 +59,7 @@ def test_a_shrunk_study_over_tasks_ends_in_a_report(ran, tmp_path):
     assert to_html(document).count("<svg") == len(figures)
     b.store.close()
     sigmas = known_sigmas(design, tmp_path / "results")
-    assert {s.basis for s in sigmas.values()} == {"sigma from 12 tasks as judged"}
+    assert {s.basis for s in sigmas.values()} == {"sigma from 9 tasks as judged"}
     first, _, relative = detectable(design, sigmas)
     assert relative.unit == "of each task's mean"
     ranks = {row["arm"]: row["mean_rank"] for row in verdict.hypotheses[0].comparisons}
