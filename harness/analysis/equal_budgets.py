@@ -10,7 +10,8 @@ from harness.analysis.outcome_table import tuning_points
 from harness.analysis.question import Question
 from harness.words.design import Arm
 
-LENGTHS = {"train.epochs", "train.steps", "train.batch_size"}  # what decides how long a run trains
+# What decides how long a run trains.
+LENGTHS = ("train.epochs", "train.steps", "train.seconds", "train.cost", "train.batch_size")
 
 
 def equal_budgets(question: Question) -> GateFinding:
@@ -27,11 +28,14 @@ def equal_budgets(question: Question) -> GateFinding:
     usual["replicates"] = question.evidence.design.study.judge.replicates
     unequal = {a: [k for k, v in b.items() if k not in free and v != usual[k]] for a, b in budgets.items()}
     failing = [a for a, keys in unequal.items() if keys]
-    different = "; ".join(f"{a}: {k} {budgets[a][k]}, not {usual[k]}" for a in failing for k in unequal[a])
+    different = "; ".join(
+        f"{a}: {k} {_shown(budgets[a][k])}, not {_shown(usual[k])}" for a in failing for k in unequal[a]
+    )
     extended = [f"{a} +{n}" for a in question.arms if (n := _extra_points(question, a))]
     length = question.outcome.unit_label
     equal = (
-        f"{usual['tuning trials']} tuning trials, {usual['replicates']} replicates, {usual[length]} {length}"
+        f"{usual['tuning trials']} tuning trials, {usual['replicates']} replicates, "
+        f"{_shown(usual[length])} {length}"
     )
     note = f"; extended ranges: {', '.join(extended)} points" if extended else ""
     return GateFinding.of(
@@ -45,7 +49,8 @@ def _free(question: Question) -> set[str]:
     length = question.outcome.unit_label
     if any(p.startswith("data.") for p in swept):
         return {"data", length}
-    return {length} if swept & LENGTHS and question.outcome.function != "steps_to" else set()
+    own = any(path.startswith(LENGTHS) for path in swept)
+    return {length} if own and question.outcome.function != "steps_to" else set()
 
 
 def _swept_paths(arm: Arm) -> set[str]:
@@ -68,6 +73,11 @@ def _budget(question: Question, arm: str) -> dict[str, Any]:
         "data": (facts.n_train, facts.n_val, facts.n_test),
         "replicates": int((question.table["arm"] == arm).sum()),
     }
+
+
+def _shown(given: Any) -> str:
+    """A budget as it is; of seconds as many digits as tell arms apart."""
+    return f"{given:.6g}" if isinstance(given, float) else str(given)
 
 
 def _extra_points(question: Question, arm: str) -> int:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from harness.analysis.probe_outcome import probe_value
 from harness.errors import BadInput
-from harness.words.config import batch_size_of
+from harness.words.config import a_step
 from harness.words.metrics import Metric, split_metric
 from harness.words.outcome import OUTCOMES, UNITS, Outcome
 from harness.words.probes import PROBES, ProbeOptions
@@ -125,7 +125,8 @@ def _area(asked: _Asked) -> Value:
 def _steps_to(asked: _Asked) -> Value:
     """The time until the running median of three evaluations reaches the target, at least a step's.
 
-    In optimizer steps, or with `unit: examples` in training examples: steps times the batch size.
+    In optimizer steps, or with another `unit` in training examples (steps times the batch size) or in
+    modelled seconds (steps times what one is declared to cost).
     """
     metric = _metric(asked)
     if asked.target is None:
@@ -172,18 +173,17 @@ def _probe(asked: _Asked) -> Value:
     return Value(probe_value(asked.outcome, asked.record))
 
 
-def units_a_step(outcome: Outcome, record: Record, n_train: int | None) -> int:
-    """How many of the units of a time to a target one step of a run takes: 1, or a batch's examples.
+def units_a_step(outcome: Outcome, record: Record, n_train: int | None) -> float:
+    """How many of the units of a time to a target one step of a run takes: `a_step`.
 
-    Raises BadInput for an unknown unit, and for a full batch where `n_train` is not known.
+    Raises BadInput for an unknown unit, for seconds where the run declares no cost, and for any unit but
+    steps where `n_train` is not known.
     """
     if outcome.unit not in UNITS:
         raise BadInput(f"outcome {outcome}: found unit {outcome.unit!r}; allowed: {', '.join(UNITS)}")
-    if outcome.unit == "steps":
-        return 1
-    if n_train is None:
+    if n_train is None and outcome.unit != "steps":
         raise BadInput(f"outcome {outcome} needs the number of training examples; give n_train")
-    return batch_size_of(record.config, n_train)
+    return a_step(record.config, outcome.unit, n_train or 0)
 
 
 def first_step(steps: Floats, curve: Floats, target: float) -> float | None:

@@ -1,6 +1,6 @@
 """`faster`: how many times sooner an arm reaches a target, with runs that never reach it.
 
-Times are in one unit for both arms of a pair: optimizer steps, or training examples.
+Times are in one unit for both arms of a pair: optimizer steps, training examples or modelled seconds.
 """
 
 from __future__ import annotations

@@ -69,7 +69,7 @@ def amount(question: Question, value: float) -> str:
 
 
 def unit(question: Question) -> str:
-    """What follows a shown number: " percentage points", " %", " steps", " training examples", or nothing."""
+    """What follows a shown number: " percentage points", " %", a time's " steps" and the like, or nothing."""
     if question.scale.kind == "relative":
         return " %"
     timed = question.scale.unit in UNITS.values()

@@ -13,6 +13,7 @@ from harness.records.files import write_json
 from harness.reporting.numbers import number
 from harness.running.timing.judge import Timed
 from harness.running.timing.process import run_alone
+from harness.running.timing.step_cost import LinearCost
 from harness.running.timing.table import BENCHMARKS
 
 FOLDER = "bench"  # in the results folder
@@ -52,6 +53,8 @@ def show_timed(found: Sequence[Timed], results: Path) -> None:
         show.table(["setting", "faster", "slower", "ratio", "95 % interval", "answer"], _pairs(timed))
         show.text(f"\nns, {timed.work}; median of {timed.rounds} rounds")
         show.table(["setting", "arm", "median", "min to max"], _times(timed))
+        for cost in timed.costs:
+            show.text(f"\n{_declared(cost)}")
         show.text(f"\nevery time  {results / FOLDER / timed.benchmark}.json")
 
 
@@ -62,6 +65,13 @@ def _pairs(timed: Timed) -> list[list[str]]:
         answer = f"{c.answer.value} ({c.grade})" if c.grade else c.answer.value
         rows.append([c.setting, c.faster, c.slower, ratio, f"{low} to {high}", answer])
     return rows
+
+
+def _declared(cost: LinearCost) -> str:
+    """What a study file may declare a step to cost, and how well that fits."""
+    numbers = f"step_us: {cost.step_us:.3g}, example_us: {cost.example_us:.3g}"
+    fit = f"within {cost.misfit:.0%} of the fastest round at every batch size"
+    return f"train.cost: {{{numbers}}}  # {cost.setting}, {fit}"
 
 
 def _times(timed: Timed) -> list[list[str]]:

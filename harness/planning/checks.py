@@ -15,6 +15,7 @@ from harness.planning.no_effect import no_effect_problems
 from harness.planning.power import ALPHA, smallest_sign_flip_p
 from harness.planning.probes import probe_problems
 from harness.planning.tuning_checks import tuning_problems
+from harness.words.config import NEEDS_COST
 from harness.words.design import Arm, Design
 from harness.words.form_errors import Problem, shown
 from harness.words.hypothesis import BestOf
@@ -54,7 +55,7 @@ def _outcome_problems(study: Study, design: Design) -> Iterator[Problem]:
         if outcome.function not in AVAILABLE_OUTCOMES or outcome.function in ("exact", "probe"):
             continue  # they have names of their own, checked with the identity and in `probes`
         asked_of = _asked_of(place, study, design)
-        message = _metric_message(outcome, design, asked_of) or _option_message(outcome, place, study)
+        message = _metric_message(outcome, design, asked_of) or _option_message(outcome, place, study, design)
         if message:
             yield Problem(place, message)
 
@@ -110,13 +111,21 @@ def _restarts_message(outcome: Outcome, place: Location, study: Study) -> str | 
     )
 
 
-def _option_message(outcome: Outcome, place: Location, study: Study) -> str | None:
+def _unit_message(unit: str, design: Design) -> str | None:
+    """What is wrong with the unit of a time to a target, or None."""
+    if unit not in UNITS:
+        return unknown("unit", unit, UNITS)
+    free = [a.label for a in design.arms if a.config["train"].get("cost") is None]
+    return f"a time in seconds {NEEDS_COST}; arm {free[0]!r} has none" if unit == "seconds" and free else None
+
+
+def _option_message(outcome: Outcome, place: Location, study: Study, design: Design) -> str | None:
     bounds = ("at_least", "at_most")
     options: Mapping[str, Any] = outcome.options
     if outcome.function == "final" and list(options) == ["restarts"]:
         return _restarts_message(outcome, place, study)
     if outcome.function == "steps_to" and list(options) == ["unit"]:
-        return None if options["unit"] in UNITS else unknown("unit", str(options["unit"]), UNITS)
+        return _unit_message(str(options["unit"]), design)
     if outcome.function != "success":
         allowed = "no options but unit" if outcome.function == "steps_to" else "no options"
         return None if not options else f"{outcome.function} takes {allowed}; found {', '.join(options)}"

@@ -14,7 +14,7 @@ from harness.planning.dimensions import dimensions, tuning_points
 from harness.planning.probes import with_probes
 from harness.planning.search_design import make_search_design
 from harness.planning.tiers import apply_tier
-from harness.words.config import SECTIONS, RunConfig
+from harness.words.config import SECTIONS, RunConfig, a_step
 from harness.words.design import Arm, DataFacts, Design
 from harness.words.form_errors import Problem, shown
 from harness.words.paths import set_paths
@@ -128,12 +128,19 @@ def _source(combination: Combination, path: str) -> Location:
 
 
 def _length_problems(combination: Combination, config: RunConfig, facts: DataFacts) -> Iterator[Problem]:
-    if config.train.steps is None and config.train.total_steps(facts.n_train) < 1:
+    train = config.train
+    if train.steps == 0:
+        return
+    if train.steps_per_epoch(facts.n_train) < 1:
         message = (
-            f"a batch of {config.train.batch_size} is larger than the {facts.n_train} training examples; "
+            f"a batch of {train.batch_size} is larger than the {facts.n_train} training examples; "
             f'allowed: at most {facts.n_train}, or "full"'
         )
         yield Problem(_source(combination, "train.batch_size"), message)
+    elif train.total_steps(facts.n_train) < 1:
+        step = a_step(config.tree(), "seconds", facts.n_train)
+        message = f"found {train.seconds:g}; allowed: {step:.3g} and more, the cost of a step"
+        yield Problem(_source(combination, "train.seconds"), message)
 
 
 def _base_problems(base: Mapping[str, Any]) -> Iterator[Problem]:

@@ -139,6 +139,9 @@ RULES: dict[str, Rule] = {
         "train.patience",
         switch="train.patience",
     ),
+    "train.cost.step_us": Rule(
+        lambda config, _: config["train"].get("seconds") is not None, "train.seconds, a length by that cost"
+    ),
     "train.test_mode": Rule(
         _has(Dropout, BatchNorm),
         "a network with dropout or batch normalisation",

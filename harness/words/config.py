@@ -8,6 +8,7 @@ options touches the entry alone.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, Literal
 
 from pydantic import (
@@ -20,10 +21,15 @@ from pydantic import (
     model_validator,
 )
 
+from harness.errors import BadInput
 from harness.words.base import Word
 from harness.words.probes import Probes
 
 SECTIONS = ("data", "model", "optimizer", "schedule", "train")
+NEEDS_COST = (
+    "needs train.cost: {step_us: ..., example_us: ...}, the microseconds of a step and of each example in "
+    "it; `harness bench cost_batch` measures them"
+)
 
 
 class Section(Word):
@@ -82,13 +88,42 @@ class ScheduleSection(Section):
     name: str = "constant"
 
 
+class StepCost(Word):
+    """What an optimizer step is declared to cost: so much a step, and so much for each example of its batch.
+
+    Numbers of the file, not of the machine a run is on: the same file makes the same budgets everywhere.
+    """
+
+    step_us: PositiveFloat = Field(allow_inf_nan=False, description="microseconds a step, whatever its batch")
+    example_us: NonNegativeFloat = Field(
+        allow_inf_nan=False, description="microseconds for each example of a step's batch"
+    )
+
+    def __str__(self) -> str:
+        return f"{self.step_us:g} µs a step and {self.example_us:g} µs an example"
+
+    def of_batch(self, examples: int) -> Decimal:
+        """Microseconds of a step, exactly as the numbers are written."""
+        return Decimal(str(self.step_us)) + examples * Decimal(str(self.example_us))
+
+
 class TrainSection(Word):
-    """How one run trains. Give `epochs` or `steps`; `batch_size` in examples, or "full"."""
+    """How one run trains. Give `epochs`, `steps` or `seconds`; `batch_size` in examples, or "full"."""
 
     batch_size: PositiveInt | Literal["full"] = 100
     epochs: PositiveInt | None = None
     steps: NonNegativeInt | None = Field(
         default=None, description="optimizer steps; 0 measures networks as they start"
+    )
+    seconds: PositiveFloat | None = Field(
+        default=None,
+        allow_inf_nan=False,
+        description="as many whole optimizer steps as `cost` says fit; no clock is read",
+    )
+    cost: StepCost | None = Field(
+        default=None,
+        description="what a step is declared to cost, for `seconds` and for times in them: measured once, "
+        "alone, by `harness bench cost_batch`",
     )
     loss: str = "cross_entropy"
     dtype: Literal["float32", "float64", "tf32", "bfloat16"] = Field(
@@ -131,8 +166,10 @@ class TrainSection(Word):
 
     @model_validator(mode="after")
     def _one_length(self) -> TrainSection:
-        if (self.epochs is None) == (self.steps is None):
-            raise ValueError("give train.epochs or train.steps, one of the two")
+        if sum(length is not None for length in (self.epochs, self.steps, self.seconds)) != 1:
+            raise ValueError("give train.epochs, train.steps or train.seconds, one of the three")
+        if self.seconds is not None and self.cost is None:
+            raise ValueError(f"train.seconds {NEEDS_COST}")
         return self
 
     def steps_per_epoch(self, n_train: int) -> int:
@@ -141,6 +178,9 @@ class TrainSection(Word):
 
     def total_steps(self, n_train: int) -> int:
         """Optimizer steps of a whole run."""
+        if self.seconds is not None and self.cost is not None:
+            size = n_train if self.batch_size == "full" else self.batch_size
+            return int(Decimal(str(self.seconds)) * 10**6 // self.cost.of_batch(size))
         return self.steps if self.steps is not None else (self.epochs or 0) * self.steps_per_epoch(n_train)
 
 
@@ -148,6 +188,22 @@ def batch_size_of(config: Mapping[str, Any], n_train: int) -> int:
     """Examples a step of a resolved config; "full" is all `n_train` of them."""
     size = config["train"]["batch_size"]
     return n_train if size == "full" else int(size)
+
+
+def a_step(config: Mapping[str, Any], unit: str, n_train: int) -> float:
+    """What one step of a resolved config takes, in steps (1), examples (its batch) or seconds (by its cost).
+
+    Raises BadInput for seconds where the config declares no cost.
+    """
+    if unit == "steps":
+        return 1
+    size = batch_size_of(config, n_train)
+    if unit == "examples":
+        return size
+    cost = config["train"].get("cost")
+    if cost is None:
+        raise BadInput(f"a time in seconds {NEEDS_COST}")
+    return float(StepCost.model_validate(cost).of_batch(size)) / 1e6
 
 
 # What acts on judged trials alone: arms that differ in nothing else share their tuning, and so its choice.

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from harness.errors import BadInput, UnknownName
 from harness.words.base import Word, content_hash
-from harness.words.config import batch_size_of
+from harness.words.config import a_step
 from harness.words.ensemble import ensemble_of
 from harness.words.hypothesis import Faster, Hypothesis, Side, Superiority, restarts_of
 from harness.words.settings import Setting, setting_label, settings_of
@@ -132,8 +132,11 @@ class Design(Word):
         ]
         return arm in {a.label for side, at in sides for a in self.select_arms(side, at)}
 
-    def budget(self, arm: str, unit: str) -> int:
-        """What a trial of the arm may take: optimizer steps, or the training examples of all of them."""
+    def budget(self, arm: str, unit: str) -> float:
+        """What a trial of the arm may take: optimizer steps, or the examples or modelled seconds of all.
+
+        Raises BadInput for seconds where the arm declares no cost.
+        """
         return self.steps[arm] * self._a_step(arm, unit)
 
     def same_budget(self, arm: str, other: str, unit: str) -> bool:
@@ -141,8 +144,8 @@ class Design(Word):
         small, large = sorted((arm, other), key=lambda a: self.budget(a, unit))
         return self.budget(large, unit) - self.budget(small, unit) < self._a_step(small, unit)
 
-    def _a_step(self, arm: str, unit: str) -> int:
-        return batch_size_of(self.arm(arm).config, self.data[arm].n_train) if unit == "examples" else 1
+    def _a_step(self, arm: str, unit: str) -> float:
+        return a_step(self.arm(arm).config, unit, self.data[arm].n_train)
 
     @property
     def folder(self) -> str:

@@ -67,7 +67,7 @@ class Superiority(_Pair):
 
 
 class Faster(_Pair):
-    """a reaches the target in fewer steps (or training examples) than b, by a factor of at least delta."""
+    """a reaches the target in fewer steps (or another unit of time) than b, by a factor of at least delta."""
 
     kind: Literal["faster"]
 

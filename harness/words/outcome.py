@@ -10,7 +10,8 @@ from harness.errors import unknown
 from harness.words.base import Word
 
 OUTCOMES = ("final", "best", "steps_to", "area", "probe", "ensemble", "success", "diverged", "cost", "exact")
-UNITS = {"steps": "steps", "examples": "training examples"}  # of a time to a target, and in words
+# Of a time to a target, and in words; modelled: by the cost of a step that the study declares.
+UNITS = {"steps": "steps", "examples": "training examples", "seconds": "modelled seconds"}
 # Those a run can already measure; the rest parses, and planning says that it isn't there yet.
 AVAILABLE_OUTCOMES = ("final", "best", "steps_to", "area", "diverged", "success", "probe", "exact")
 
@@ -19,7 +20,8 @@ class Outcome(Word):
     """One number for an arm and a replicate: a function of records, a metric, and the function's options.
 
     Written `{steps_to: val/accuracy}` (with `unit: examples`: counted in training examples, steps times
-    batch size), or `test/accuracy` for `{final: test/accuracy}`, or `diverged`.
+    batch size; with `unit: seconds`: steps times what one is declared to cost, by `train.cost`), or
+    `test/accuracy` for `{final: test/accuracy}`, or `diverged`.
     """
 
     function: str

@@ -260,6 +260,32 @@ def test_g7_of_a_time_to_a_target_compares_budgets_in_its_unit(evidence, unit, a
     assert ("training examples" in found.detail) is (unit == "examples")
 
 
+@pytest.mark.parametrize(
+    ("momentum", "passed", "said"),  # beside adam's 333 steps of 300 us, at 8,100 us each
+    [
+        (12, True, "0.0999 modelled seconds"),
+        (11, False, "momentum: modelled seconds 0.0891, not 0.0999"),
+        (13, False, "adam: modelled seconds 0.0999, not 0.1053"),
+    ],
+)
+def test_g7_of_modelled_seconds_compares_what_steps_cost(evidence, momentum, passed, said):
+    steps = {"sgd": 1, "momentum": momentum, "adam": 333}
+    found = of_batches(evidence, "seconds", BATCHES, steps)
+    cost = {"step_us": 100, "example_us": 2}
+    arms = [
+        a.model_copy(update={"config": {**a.config, "train": {**a.config["train"], "cost": cost}}})
+        for a in found.design.arms
+    ]
+    records = {
+        trial: r.model_copy(update={"config": {"train": {"batch_size": 100, "cost": cost}}})
+        for trial, r in evidence.records.items()
+    }
+    design = found.design.model_copy(update={"arms": arms})
+    gate = check(replace(found, design=design, records=records), "G7", 1)
+    assert gate.passed is passed
+    assert said in gate.detail
+
+
 def test_g2_counts_the_first_evaluation_of_each_arm_in_the_unit(evidence):
     """After 40 steps: 160,000 examples of full batches, 4,000 of batches of 100."""
     records = {

@@ -73,9 +73,21 @@ def test_time_in_examples_is_steps_times_the_batch_size(size, each):
     assert outcome_value(in_examples, there, 0.5, n_train=4000).value == each
 
 
+@pytest.mark.parametrize(("size", "step_s"), [(32, 164e-6), ("full", 8.1e-3)])
+def test_time_in_seconds_is_steps_times_their_declared_cost(size, step_s):
+    train = {"batch_size": size, "cost": {"step_us": 100, "example_us": 2}}
+    run = record([0.1, 0.2, 0.3, 0.4, 0.5]).model_copy(update={"config": {"train": train}})
+    seconds = outcome("steps_to", unit="seconds")
+    assert outcome_value(seconds, run, 0.35, n_train=4000).value == pytest.approx(35 * step_s)
+    assert outcome_value(seconds, run, 0.6, n_train=4000) == (pytest.approx(50 * step_s), True, False)
+    free = run.model_copy(update={"config": {"train": {"batch_size": size}}})
+    with pytest.raises(BadInput, match=r"needs train\.cost"):
+        outcome_value(seconds, free, 0.35, n_train=4000)
+
+
 def test_a_time_in_an_unknown_unit_or_a_batch_of_unknown_size_is_refused():
     run = record([0.1, 0.2, 0.3])
-    with pytest.raises(BadInput, match="found unit 'epochs'; allowed: steps, examples"):
+    with pytest.raises(BadInput, match="found unit 'epochs'; allowed: steps, examples, seconds"):
         outcome_value(outcome("steps_to", unit="epochs"), run, 0.2)
     with pytest.raises(BadInput, match="give n_train"):
         outcome_value(outcome("steps_to", unit="examples"), run, 0.2)

@@ -6,11 +6,14 @@ import json
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from harness.cli import bench as command
 from harness.running.timing.clock import Times
 from harness.running.timing.judge import Timed, headline, judge
+from harness.running.timing.step_cost import LinearCost
 from harness.running.timing.table import BENCHMARKS
+from harness.words.config import StepCost, TrainSection
 from tests.cli.conftest import Harness
 
 ROUNDS = 8
@@ -59,6 +62,22 @@ def test_a_busy_machine_is_told(
         command, "run_alone", lambda *asked: timed(*asked).model_copy(update={"processor_share": share})
     )
     assert ("40% of a core" in harness("bench", "cost_batch").err) is warned
+
+
+@pytest.mark.usefixtures("project")
+def test_the_cost_of_a_step_is_printed_as_a_study_declares_it(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cost = LinearCost(setting="40-50-50-10", step_us=97.71, example_us=0.6262, misfit=0.021)
+    monkeypatch.setattr(
+        command, "run_alone", lambda *asked: timed(*asked).model_copy(update={"costs": [cost]})
+    )
+    (line,) = [x for x in harness("bench", "cost_batch").out.splitlines() if x.startswith("train.cost")]
+    assert line.startswith("train.cost: {step_us: 97.7, example_us: 0.626}  # 40-50-50-10, within 2%")
+    declared = TrainSection.model_validate(
+        {"seconds": 1, **YAML(typ="safe").load(line.removeprefix("train."))}
+    )
+    assert declared.cost == StepCost(step_us=97.7, example_us=0.626)
 
 
 @pytest.mark.usefixtures("project", "quick")

@@ -48,6 +48,40 @@ def test_a_budget_in_steps_and_in_examples(load):
     assert not design.same_budget("1500", "100", "examples")  # a short last batch is left out, every epoch
 
 
+MODELLED = TUNED.replace("{epochs: 30}", "{seconds: 1, cost: {step_us: 100, example_us: 2}}")
+IN_SECONDS = FASTER.replace("val/accuracy}", "val/accuracy, unit: seconds}")
+
+
+def test_a_budget_in_modelled_seconds(load):
+    text = MODELLED.replace("optimizer.name: [sgd, adam]", "train.batch_size: [1, 100, full]") + BEST
+    design = make_design(load(text))
+    assert design.steps == {"1": 9803, "100": 3333, "full": 123}  # a step: 102, 300 and 8,100 us
+    assert [design.budget(a, "seconds") for a in design.steps] == pytest.approx([0.999906, 0.9999, 0.9963])
+    assert all(design.same_budget(a, b, "seconds") for a in design.steps for b in design.steps)
+    fewer = design.model_copy(update={"steps": {**design.steps, "1": 9703}})  # room for one of all 4,000
+    assert not fewer.same_budget("1", "full", "seconds")
+    assert make_design(load(MODELLED + IN_SECONDS)).steps == {"sgd": 3333, "adam": 3333}
+
+
+def test_seconds_without_a_cost_and_lengths_of_no_step_are_refused(complaint):
+    (line,) = complaint(TUNED + IN_SECONDS)
+    assert "study.yaml:9: hypotheses.0.outcome: a time in seconds needs train.cost: {step_us: ..." in line
+    assert "arm 'sgd' has none" in line
+    (line,) = complaint(MODELLED.replace(", cost: {step_us: 100, example_us: 2}", "") + BEST)
+    assert "base.train: train.seconds needs train.cost: {step_us: ..." in line
+    (line,) = complaint(MODELLED.replace("seconds: 1", "epochs: 3, seconds: 1") + BEST)
+    assert "base.train: give train.epochs, train.steps or train.seconds, one of the three" in line
+    (line,) = complaint(MODELLED.replace("seconds: 1", "seconds: -1") + BEST)
+    assert "base.train.seconds: found -1; allowed: a number above 0" in line
+    (line,) = complaint(MODELLED.replace("step_us: 100", "step_us: 0") + BEST)
+    assert "base.train.cost.step_us: found 0; allowed: a number above 0" in line
+    (line,) = complaint(MODELLED.replace("seconds: 1,", "seconds: 0.0002,") + BEST)
+    assert "base.train.seconds: found 0.0002; allowed: 0.0003 and more, the cost of a step" in line
+    for length in ("steps: 5", "seconds: 1, cost: {step_us: 100, example_us: 2}"):
+        (line,) = complaint(TUNED.replace("{epochs: 30}", f"{{{length}, batch_size: 5000}}") + BEST)
+        assert "base.train.batch_size: a batch of 5000 is larger than the 4000 training examples" in line
+
+
 def test_tier_and_replicates(load):
     file = load(SKETCHES["optimizers"])
     full = make_design(file, "full")
@@ -137,7 +171,7 @@ MEANING = {
         "{epochs: 30, batch_size: 5000}",
         "base.train.batch_size: a batch of 5000 is larger",
     ),
-    "length": ("{epochs: 30}", "{epochs: 30, steps: 3}", "base.train: give train.epochs or train.steps"),
+    "length": ("{epochs: 30}", "{epochs: 30, steps: 3}", "base.train: give train.epochs, train.steps"),
     "tuned and a factor": (
         "optimizer.lr: own_range",
         "optimizer.name: [sgd]",

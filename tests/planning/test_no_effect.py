@@ -28,6 +28,7 @@ IDLE = {
     "dropout": ({"model": ", dropout: 0.5", "widths": "[]"}, "it needs hidden layers"),
     "tuned dropout": ({"arms": f"{OPTIMIZERS}}}\ntune: {{model.dropout: [0, 0.5]", "widths": "[]"}, "hidden"),
     "skip": ({"arms": "model.skip: [false, true]"}, "neighbouring layers of equal width"),
+    "step_us": ({"train": ", cost: {step_us: 100, example_us: 1}"}, "it needs train.seconds"),
     "init_gain": ({"model": ", init: zeros, init_gain: 2"}, "an init other than zeros"),
 }
 
@@ -61,6 +62,12 @@ HEEDED = [
 @pytest.mark.parametrize("changes", HEEDED)
 def test_a_setting_that_some_arm_heeds_is_not(load, changes):
     assert make_design(load(text(**changes))).arms
+
+
+def test_a_cost_that_one_arms_length_goes_by_is_heeded(load):
+    levels = "budget: {epochs: {train.epochs: 2}, time: {train.seconds: 0.001}}"
+    base = text(arms=levels).replace("50, epochs: 2", "50, cost: {step_us: 100, example_us: 1}")
+    assert set(make_design(load(base)).steps.values()) == {8, 6}
 
 
 @pytest.mark.parametrize("loss", sorted(LOSSES))

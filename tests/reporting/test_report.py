@@ -232,6 +232,30 @@ def test_a_time_in_examples_is_called_one_wherever_it_is_shown() -> None:
     assert "ratio of steps" not in page
 
 
+def test_modelled_seconds_are_explained_where_budgets_are_and_named_wherever_they_are_shown() -> None:
+    fast = {"kind": "faster", "a": "adam", "b": "momentum", "delta": 1.25}
+    fast["outcome"] = {"steps_to": "val/accuracy", "unit": "seconds"}
+    evidence = simulated_evidence(replicates=8, hypotheses=[fast])
+    cost = {"step_us": 98.0, "example_us": 0.63}
+
+    def priced(item: Any) -> Any:
+        train = {**item.config["train"], "cost": cost}
+        return item.model_copy(update={"config": {**item.config, "train": train}})
+
+    design = evidence.design.model_copy(update={"arms": [priced(a) for a in evidence.design.arms]})
+    records = {trial: priced(r) for trial, r in evidence.records.items()}
+    evidence = replace(evidence, design=design, records=records)
+    verdict = judge_study(evidence)
+    assert "fewer modelled seconds than momentum" in verdict.hypotheses[0].statement
+    document = build_document(evidence, verdict)
+    caption = next(f.caption for f in blocks_of(document, Figure) if f.name == "time-to-target-0")
+    assert "The budget was 0.193 modelled seconds." in caption  # 1,200 steps of 161 us
+    page = _one_line(" ".join(_Page(to_html(document)).texts))
+    assert "declared to cost (98 µs a step and 0.63 µs an example)" in page
+    assert "harness bench cost_batch" in page
+    to_pdf(document)
+
+
 def test_an_arm_of_which_every_run_diverged() -> None:
     evidence = simulated_evidence(replicates=8, arms=("momentum", "adam"), diverged={"adam": 1.0})
     verdict = judge_study(evidence)

@@ -18,6 +18,7 @@ from harness.running.timing.activations import SIZES
 from harness.running.timing.benchmark import Arm, Benchmark, Pair, Setting
 from harness.running.timing.clock import Times, calls_in, measure
 from harness.running.timing.judge import check_asked, compare, headline, judge
+from harness.running.timing.step_cost import linear_costs
 from harness.running.timing.table import BENCHMARKS
 from harness.words.verdict import Answer
 
@@ -202,6 +203,39 @@ def test_a_training_step_trains_and_leaves_the_global_generator_alone():
     assert all(not torch.equal(a, b) for a, b in zip(first, model.parameters(), strict=True))
 
 
+def costs_of(steps_us):
+    """The line through steps of batches of 1, 10 and 1,000 examples that took so long at their fastest."""
+    arms = tuple(Arm(f"batch {b}", lambda: lambda: None, b) for b in (1, 10, 1000))
+    times = [
+        Times(setting="net", arm=a.name, calls=1, seconds=[k * t * 1e-6 / a.work for k in (3, 1, 7)])
+        for a, t in zip(arms, steps_us, strict=True)
+    ]
+    (found,) = linear_costs([Setting("net", arms)], times)
+    return found
+
+
+def test_the_cost_of_a_step_is_the_line_through_the_fastest_rounds():
+    found = costs_of([102, 120, 2100])
+    assert (found.step_us, found.example_us) == (pytest.approx(100), pytest.approx(2))
+    assert found.misfit == pytest.approx(0, abs=1e-9)
+
+
+def test_the_line_fits_small_batches_as_well_as_large_ones_and_says_how_well():
+    """Against a minimum found on a grid: by absolute errors the largest batch would decide alone."""
+    taken = np.array([110.0, 130.0, 2500.0])
+    found = costs_of(taken)
+    step, each = np.meshgrid(np.linspace(80, 140, 301), np.linspace(1.5, 3, 301))
+    off = [(step + b * each) / t - 1 for b, t in zip((1, 10, 1000), taken, strict=True)]
+    best = np.unravel_index(sum(np.square(o) for o in off).argmin(), step.shape)
+    assert found.step_us == pytest.approx(step[best], abs=0.2)
+    assert found.example_us == pytest.approx(each[best], abs=0.005)
+    assert found.misfit == pytest.approx(max(abs(o[best]) for o in off), abs=0.01)
+
+
+def test_no_part_of_a_steps_cost_is_below_nothing():
+    assert costs_of([100, 90, 80]).example_us == 0
+
+
 def test_an_unknown_benchmark_is_named():
     with pytest.raises(UnknownName, match="cost_batch"):
         process.run_alone("cost_batches")
@@ -217,9 +251,11 @@ def test_a_benchmark_that_cannot_run_here_says_why():
 def test_a_benchmark_runs_in_a_process_of_its_own(monkeypatch):
     """The real thing with the fewest rounds: every time of every arm comes back, judged."""
     found = process.run_alone("cost_batch", rounds=8)
-    assert [t.arm for t in found.times] == [f"batch {b}" for b in steps.BATCHES]
+    assert [t.arm for t in found.times] == [f"batch {b}" for b in steps.BATCHES] * len(steps.BATCH_WIDTHS)
     assert all(len(t.seconds) == 8 and min(t.seconds) > 0 for t in found.times)
     assert found.headline == headline(found.comparisons[0])
+    assert found.costs == linear_costs(steps.batch_settings(), found.times)
+    assert [c.setting for c in found.costs] == [s.name for s in steps.batch_settings()]
     assert 0 < found.processor_share < 1.5
     assert type(found).model_validate(found.model_dump(mode="json")) == found
 

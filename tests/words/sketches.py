@@ -99,7 +99,7 @@ hypotheses:
 """
 
 PERCEPTRON_XOR = """\
-base: {data: {name: gates}, train: {steps: 500}}
+base: {data: {name: gates}, train: {batch_size: full, steps: 500}}
 arms: {model.widths: {perceptron: [], mlp: [4]}, data.gate: [and, or, xor]}
 judge: {replicates: 100}
 hypotheses:

@@ -9,9 +9,10 @@ from pydantic import ValidationError
 
 from harness.errors import BadInput, UnknownName
 from harness.words.base import canonical, content_hash
-from harness.words.config import DataSection, RunConfig, TrainSection
+from harness.words.config import DataSection, RunConfig, TrainSection, a_step
 from harness.words.form_errors import form_problems
 from harness.words.metrics import METRICS, split_metric
+from harness.words.outcome import UNITS
 from harness.words.seeds import seed_for
 from harness.words.trial import NUMERICS, Trial
 
@@ -64,9 +65,59 @@ def test_length_of_a_run():
     assert TrainSection(epochs=2, batch_size=300).total_steps(1000) == 6  # the short last batch is left out
     assert TrainSection(epochs=5, batch_size="full").total_steps(77) == 5
     assert TrainSection(steps=7).total_steps(4000) == 7
-    for lengths in ({}, {"epochs": 1, "steps": 1}):
-        with pytest.raises(ValidationError, match="one of the two"):
+    seconds = {"seconds": 1, "cost": {"step_us": 1, "example_us": 1}}
+    for lengths in ({}, {"epochs": 1, "steps": 1}, {"epochs": 1, **seconds}, {"steps": 0, **seconds}):
+        with pytest.raises(ValidationError, match="one of the three"):
             TrainSection(**lengths)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "step_us", "example_us", "batch", "steps"),
+    [
+        (1, 100, 1, 100, 5000),
+        (1, 100, 1, "full", 909),  # 1,000 examples: 1.1 ms a step
+        (1.0999, 100, 1, "full", 999),
+        (1.1, 100, 1, "full", 1000),
+        (0.0007, 0.6, 0.1, 1, 1000),  # as written: in binary 699.99... by 0.7 would be one less
+        (0.0006999, 0.6, 0.1, 1, 999),
+        (0.29, 29, 0, 7, 10_000),
+        (1e-6, 2, 0, 1, 0),
+    ],
+)
+def test_seconds_are_the_whole_steps_that_fit_by_the_declared_cost(
+    seconds, step_us, example_us, batch, steps
+):
+    cost = {"step_us": step_us, "example_us": example_us}
+    train = TrainSection(seconds=seconds, cost=cost, batch_size=batch)
+    assert train.total_steps(1000) == steps
+    taken = steps * a_step({"train": train.model_dump(mode="json")}, "seconds", 1000)
+    assert taken == pytest.approx(seconds, abs=a_step({"train": train.model_dump()}, "seconds", 1000))
+    assert taken <= seconds * (1 + 1e-12)
+
+
+def test_a_step_in_every_unit():
+    config = {"train": {"batch_size": 32, "cost": {"step_us": 100, "example_us": 2}}}
+    assert [a_step(config, unit, 500) for unit in UNITS] == [1, 32, pytest.approx(164e-6)]
+    assert a_step({"train": {"batch_size": "full"}}, "examples", 500) == 500
+    with pytest.raises(BadInput, match=r"needs train\.cost: .* `harness bench cost_batch`"):
+        a_step({"train": {"batch_size": 32}}, "seconds", 500)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"seconds": 1},
+        {"seconds": -1, "cost": {"step_us": 1, "example_us": 1}},
+        {"seconds": 0, "cost": {"step_us": 1, "example_us": 1}},
+        {"seconds": math.inf, "cost": {"step_us": 1, "example_us": 1}},
+        {"seconds": 1, "cost": {"step_us": 0, "example_us": 1}},
+        {"seconds": 1, "cost": {"step_us": 1, "example_us": -1}},
+        {"seconds": 1, "cost": {"step_us": 1}},
+    ],
+)
+def test_seconds_and_their_cost_are_checked(given):
+    with pytest.raises(ValidationError):
+        TrainSection.model_validate(given)
 
 
 def test_data_need_a_name_or_a_file():

@@ -1,4 +1,4 @@
-"""Faster: a reaches the target in fewer steps (or training examples) than b, by a factor of delta or more."""
+"""Faster: a reaches the target in fewer steps (or another unit) than b, by a factor of delta or more."""
 
 from __future__ import annotations
 
@@ -94,13 +94,13 @@ def target_sensitivity(asked: Question) -> list[dict[str, float]]:
 
 
 def statement(asked: Question) -> str:
-    """a reaches the target in fewer steps, or training examples, than b."""
+    """a reaches the target in fewer steps, or units of another kind, than b."""
     fewer = f"at least {delta_text(asked)} fewer {asked.outcome.unit_label}"
     return f"{asked.subject} reaches {target_text(asked)} in {fewer} than {asked.reference}"
 
 
 def finding(asked: Question, found: Estimate) -> str:
-    """How many times fewer, or more, steps or training examples a takes than b."""
+    """How many times fewer, or more, steps, or units of another kind, a takes than b."""
     a, b, goal, unit = asked.subject, asked.reference, target_text(asked), asked.outcome.unit_label
     if found.value < 0:
         inverse = (1 / found.shown_high, 1 / found.shown_value, 1 / found.shown_low)

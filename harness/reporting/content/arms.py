@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pandas as pd
@@ -10,7 +10,8 @@ import pandas as pd
 from harness.reporting.content.context import Context, outcome_words
 from harness.reporting.document import Block, Callout, Column, Paragraph, Table
 from harness.reporting.numbers import MISSING, count, interval, number, setting, share
-from harness.words.design import Arm, Choice
+from harness.words.config import StepCost
+from harness.words.design import Arm, Choice, Design
 from harness.words.verdict import ArmSummary
 
 
@@ -42,17 +43,26 @@ def arms_section(context: Context) -> tuple[Block, ...]:
 def fairness_section(context: Context) -> tuple[Block, ...]:
     """What every arm was given to tune with, and whether that was equal."""
     entries = [_fairness(context, arm) for arm in context.evidence.design.arms]
-    columns = (
-        "Arm", "Points", "Seeds", "Extension trials", "Tuning trials", "Steps a trial",
-        "Range searched", "Chosen", "On edge",
-    )  # fmt: skip
-    numeric = {"Points", "Seeds", "Extension trials", "Tuning trials", "Steps a trial"}
+    columns = tuple(entries[0])
+    words = {"Arm", "Range searched", "Chosen", "On edge"}
     rows = tuple(tuple(str(e[c]) for c in columns) for e in entries)
     caption = (
         "What each arm was given before the arms were compared. A range is extended, for the arm that "
         "needs it, when its best value lies on the edge."
     )
-    return (_statement(entries), Table(caption, tuple(Column(c, c in numeric) for c in columns), rows))
+    table = Table(caption, tuple(Column(c, c not in words) for c in columns), rows)
+    return (_statement(entries), table, *_modelled(context.evidence.design))
+
+
+def _modelled(design: Design) -> Iterator[Block]:
+    """What a modelled second is, where the study counts in them."""
+    costs = {str(StepCost.model_validate(c)) for a in design.arms if (c := a.config["train"].get("cost"))}
+    if costs:
+        yield Paragraph(
+            f"Modelled seconds are steps times what one is declared to cost ({' or '.join(sorted(costs))}), "
+            "measured beforehand for a net trained alone, by `harness bench cost_batch`. No clock was read: "
+            "the same study gives the same budgets and the same times on every machine."
+        )
 
 
 def _arm_row(arm: ArmSummary) -> tuple[str, ...]:
@@ -87,6 +97,7 @@ def _fairness(context: Context, arm: Arm) -> dict[str, Any]:
     trials = _tuning_trials(context, arm.label)
     extended = {p.index for p in choice.points if p.round > 0} if choice else set()
     unequal = len(set(design.steps.values())) > 1  # by batch size, it may be
+    modelled = all(a.config["train"].get("cost") for a in design.arms)
     return {
         "Arm": arm.label,
         "Points": count(sum(p.round == 0 for p in choice.points)) if choice else "0",
@@ -94,7 +105,8 @@ def _fairness(context: Context, arm: Arm) -> dict[str, Any]:
         "Extension trials": count(int(trials["point"].isin(extended).sum())) if len(trials) else "0",
         "Tuning trials": count(len(trials)),
         "Steps a trial": count(design.steps[arm.label]),
-        **({"Examples a trial": count(design.budget(arm.label, "examples"))} if unequal else {}),
+        **({"Examples a trial": count(int(design.budget(arm.label, "examples")))} if unequal else {}),
+        **({"Modelled seconds": number(design.budget(arm.label, "seconds"))} if modelled else {}),
         "Range searched": "; ".join(_searched(choice, d.path) for d in arm.tuned) if choice else MISSING,
         "Chosen": _chosen(choice.params) if choice else MISSING,
         "On edge": ("yes" if choice.on_edge else "no") if choice else MISSING,

@@ -172,7 +172,7 @@ def _survival(context: Context, verdict: HypothesisVerdict) -> list[Block]:
     caption = (
         f"The share of an arm's runs whose {metric_label(metric)} had reached the target of {target} by "
         f"each number of {axis}: the further left and the higher, the faster. The budget was "
-        f"{count(int(budget))} {outcome.unit_label}."
+        f"{number(budget) if outcome.unit == 'seconds' else count(int(budget))} {outcome.unit_label}."
     )
     alt = f"Share of runs that reached {metric_label(metric)} {target} against {axis}, for each arm."
     name = f"time-to-target-{context.key(verdict)}"

@@ -37,7 +37,8 @@ class Pair(NamedTuple):
 class Benchmark(NamedTuple):
     """A claim about time, the settings it is timed at, and its pairs: the first one is the primary.
 
-    `refusal` says why it can't run here, or "".
+    `refusal` says why it can't run here, or "". `linear`: arms are batch sizes, and what a step costs is
+    fitted to them (`step_cost`).
     """
 
     says: str
@@ -46,3 +47,4 @@ class Benchmark(NamedTuple):
     settings: Callable[[], list[Setting]]
     pairs: tuple[Pair, ...]
     refusal: Callable[[], str] = lambda: ""
+    linear: bool = False

@@ -17,6 +17,7 @@ from harness.analysis.wording import rounded
 from harness.errors import BadInput
 from harness.running.timing.benchmark import Benchmark, Pair
 from harness.running.timing.clock import Times
+from harness.running.timing.step_cost import LinearCost
 from harness.words.base import Word
 from harness.words.verdict import Answer, graded
 
@@ -63,6 +64,7 @@ class Timed(Word):
     delta: float
     comparisons: list[Comparison] = []
     times: list[Times] = []
+    costs: list[LinearCost] = []  # what a step costs by its batch, where batch sizes were timed
     processor_share: float | None = None
     machine: dict[str, Any] = {}
     skipped: str = ""

@@ -15,6 +15,7 @@ from harness.running.executors import WORKER_ENVIRONMENT
 from harness.running.timing.clock import Times
 from harness.running.timing.judge import DELTA, Timed, check_asked, headline, judge
 from harness.running.timing.machine import machine
+from harness.running.timing.step_cost import linear_costs
 from harness.running.timing.table import BENCHMARKS
 
 ROUNDS = 30
@@ -43,7 +44,9 @@ def run_alone(name: str, rounds: int = ROUNDS, delta: float = DELTA) -> Timed:
         return Timed(**told, headline=f"skipped: {refusal}", skipped=refusal)
     measured = _measured(name, rounds)
     comparisons = judge(benchmark, measured.times, delta)
-    return Timed(**told, headline=headline(comparisons[0]), comparisons=comparisons, **measured._asdict())
+    costs = linear_costs(benchmark.settings(), measured.times) if benchmark.linear else []
+    found = {"headline": headline(comparisons[0]), "comparisons": comparisons, "costs": costs}
+    return Timed(**told, **found, **measured._asdict())
 
 
 class _Measured(NamedTuple):

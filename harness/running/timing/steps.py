@@ -11,21 +11,30 @@ from harness.running.timing.benchmark import Arm, Call, Pair, Setting
 
 N_INPUTS, N_CLASSES = 40, 10
 BATCHES = (1, 8, 32, 128, 512, 2048)
-NET = f"{N_INPUTS}-100-100-{N_CLASSES}"
+BATCH_WIDTHS = (100, 50)  # of two hidden layers; the first is judged
 WIDTHS = (64, 512, 4096)
 DEVICE_BATCHES = (64, 1024)
 LEARNING_RATE = 1e-3
 
 
 def batch_settings() -> list[Setting]:
-    """One net, every batch size; times are of one example."""
-    return [Setting(NET, tuple(Arm(batch_name(b), partial(training_step, 100, b), b) for b in BATCHES))]
+    """Two nets with every batch size; times are of one example."""
+    return [
+        Setting(net_name(w), tuple(Arm(batch_name(b), partial(training_step, w, b), b) for b in BATCHES))
+        for w in BATCH_WIDTHS
+    ]
 
 
 def batch_pairs() -> tuple[Pair, ...]:
     """A large batch against a usual one first; then a usual one against a single example, and beyond."""
     steps = ((32, 512), (1, 32), (512, 2048))
-    return tuple(Pair(NET, batch_name(large), batch_name(small)) for small, large in steps)
+    net = net_name(BATCH_WIDTHS[0])
+    return tuple(Pair(net, batch_name(large), batch_name(small)) for small, large in steps)
+
+
+def net_name(width: int) -> str:
+    """The layers' sizes."""
+    return f"{N_INPUTS}-{width}-{width}-{N_CLASSES}"
 
 
 def batch_name(batch: int) -> str:
@@ -51,7 +60,7 @@ def device_pairs() -> tuple[Pair, ...]:
 
 def device_name(width: int, batch: int) -> str:
     """A setting's name."""
-    return f"{N_INPUTS}-{width}-{width}-{N_CLASSES}, batch {batch}"
+    return f"{net_name(width)}, batch {batch}"
 
 
 def no_gpu() -> str:

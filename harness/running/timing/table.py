@@ -36,5 +36,6 @@ BENCHMARKS: dict[str, Benchmark] = {
         "a training step, an example",
         steps.batch_settings,
         steps.batch_pairs(),
+        linear=True,
     ),
 }
