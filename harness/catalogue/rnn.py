@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
-from harness.catalogue.activations import sigmoid
 from harness.catalogue.dropout import Dropout
 from harness.catalogue.inits import InitOptions
+from harness.catalogue.recurrence import CELLS, Scan
 from harness.errors import BadInput
 
 Shape = tuple[int, ...]
-Hidden = tuple[Tensor, ...]  # what a cell carries on, each (B, H); the first is its output
 
 
 class RnnOptions(InitOptions):
@@ -33,82 +30,39 @@ class RnnOptions(InitOptions):
     dropout: float = Field(default=0.0, ge=0, lt=1, description="before the output layer")
 
 
-def _tanh(x: Tensor) -> Tensor:
-    """tanh x = 2 sigmoid(2 x) - 1, off by 1e-7 at most in float32: torch's own takes four times as long."""
-    return sigmoid(x + x) * 2 - 1
-
-
-def _rnn(wx: Tensor, wh: Tensor, hidden: Hidden) -> Hidden:
-    """h' = tanh(W x + U h)."""
-    del hidden
-    return (_tanh(wx + wh),)
-
-
-def _lstm(wx: Tensor, wh: Tensor, hidden: Hidden) -> Hidden:
-    """c' = f c + i g and h' = o tanh(c'), with i, f, o sigmoids and g tanh of W x + U h."""
-    # Split rather than sliced: the gradient of a slice is a whole tensor of zeros around it.
-    # Each gate by itself comes out contiguous, and what follows runs twice as fast on it.
-    enter, keep, new, output = torch.split(wx + wh, hidden[0].shape[-1], -1)
-    cell = sigmoid(keep) * hidden[1] + sigmoid(enter) * _tanh(new)
-    return sigmoid(output) * _tanh(cell), cell
-
-
-def _gru(wx: Tensor, wh: Tensor, hidden: Hidden) -> Hidden:
-    """h' = (1 - z) n + z h, with r, z sigmoids of W x + U h and n = tanh(W x + r (U h))."""
-    n = hidden[0].shape[-1]
-    gates_x, new_x = torch.split(wx, [2 * n, n], -1)
-    gates_h, new_h = torch.split(wh, [2 * n, n], -1)
-    reset, update = torch.split(sigmoid(gates_x + gates_h), n, -1)
-    new = _tanh(new_x + reset * new_h)
-    return (new + update * (hidden[0] - new),)
-
-
-class Cell(NamedTuple):
-    """One step of a recurrence, from the two products (B, gates x H).
-
-    Where the products are only ever added, both biases are in the first: once for all steps.
-    """
-
-    step: Callable[[Tensor, Tensor, Hidden], Hidden]
-    gates: int
-    states: int
-    added: bool
-    source: str
-
-
-CELLS = {
-    "rnn": Cell(_rnn, 1, 1, True, "Elman 1990"),
-    "lstm": Cell(_lstm, 4, 2, True, "Hochreiter and Schmidhuber 1997; forget gate of Gers et al. 2000"),
-    "gru": Cell(_gru, 3, 1, False, "Cho et al. 2014"),
-}
-
-
 class Recurrent(nn.Module):
     """One direction of a recurrent layer; gates in the order of torch's `nn.LSTM` and `nn.GRU`."""
 
     def __init__(self, cell: str, n_features: int, hidden: int) -> None:
         super().__init__()
-        self.cell, self.n_hidden = CELLS[cell], hidden
-        self.input = nn.Linear(n_features, self.cell.gates * hidden)
-        self.recurrent = nn.Linear(hidden, self.cell.gates * hidden)
+        self.cell = CELLS[cell]
+        self.input = nn.Linear(n_features, self.cell.torch_gates * hidden)
+        self.recurrent = nn.Linear(hidden, self.cell.torch_gates * hidden)
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """x (T, B, F) -> T outputs (B, H)."""
         steps, batch = x.shape[:2]
-        first, then = self._biases()
-        products = F.linear(x.flatten(0, 1), self.input.weight, first).view(steps, batch, -1).unbind(0)
-        hidden: Hidden = (x.new_zeros(batch, self.n_hidden),) * self.cell.states
-        outputs = []
-        for wx in products:
-            wh = F.linear(hidden[0], self.recurrent.weight, then)
-            hidden = self.cell.step(wx, wh, hidden)
-            outputs.append(hidden[0])
-        return outputs
+        given = torch.cat([x.transpose(1, 2), x.new_ones(steps, 1, batch)], 1)
+        dtype = _dtype_of_products(x)
+        with torch.autocast(x.device.type, enabled=False):
+            weight = self._weight().unsqueeze(0)
+            outputs: tuple[Tensor, ...] = Scan.apply(  # type: ignore[no-untyped-call]
+                weight, given.unsqueeze(1), self.cell, dtype, torch.is_grad_enabled()
+            )
+        return [output.squeeze(0).t() for output in outputs[:steps]]
 
-    def _biases(self) -> tuple[Tensor, Tensor | None]:
-        """What is added to the first product, for all steps at once, and to the second, at each."""
-        first, then = self.input.bias, self.recurrent.bias
-        return (first + then, None) if self.cell.added else (first, then)
+    def _weight(self) -> Tensor:
+        """The matrix of a step's product, (H + F + 1, gates x H): rows for the state, the input and a 1."""
+        of_h, of_x = self.recurrent.weight.t(), self.input.weight.t()
+        h_rows = torch.cat([of_h, torch.zeros_like(of_x), self.recurrent.bias.unsqueeze(0)])
+        x_rows = torch.cat([torch.zeros_like(of_h), of_x, self.input.bias.unsqueeze(0)])
+        return self.cell.weight(x_rows, h_rows)
+
+
+def _dtype_of_products(x: Tensor) -> torch.dtype:
+    """That of x, or the one that `torch.autocast` asks for."""
+    device = x.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
 
 
 class Rnn(nn.Module):
