@@ -36,10 +36,9 @@ def captured(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Callab
     graph = recorder.graph
     graph.output(tree_map(recorder.node, result))
     tidy(graph, recorder.constants)
-    module = fx.GraphModule(recorder.constants, graph)
-    Rehearsal(module).run(*inputs)
+    Rehearsal(recorder.constants, graph=graph).run(*inputs)
     call_directly(graph)
-    module.recompile()
+    module = fx.GraphModule(recorder.constants, graph)
     run: Callable[..., Any] = module.forward
     return run
 
