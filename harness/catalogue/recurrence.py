@@ -31,11 +31,12 @@ class Product(NamedTuple):
 class Cell(NamedTuple):
     """One step of a recurrence and its gradient. States are (M, H, B); the first is the output.
 
-    `weight(of_x, of_h)`: what x and what h is multiplied by, in torch's gates, to the matrix of the product.
+    `weight(of_x, of_h) -> (R, gates x H)`: the product's matrix, from the rows (R, torch's gates x H) that
+    multiply x and its bias, zeros for h, and from those that multiply h and its bias, zeros for x.
     `step(product, states) -> states, kept`: the next states, and what else the gradient needs.
-    `back(grads, kept, out) -> grads`: from the gradients of the next states, and the states before but the
-    first with what was kept, to the gradients of the states before (None: only the product read it) and,
-    written to `out`, of the product.
+    `back(grads, kept, out) -> grads`: takes the gradients of the next states, and the earlier states but
+    the first followed by what was kept; writes the product's gradient to `out`; returns those of the
+    earlier states, None for one that the product alone reads.
     """
 
     weight: Callable[[Tensor, Tensor], Tensor]
@@ -115,7 +116,7 @@ def _gru_step(product: Tensor, states: Tensors) -> tuple[Tensors, Tensors]:
     """h' = n + z (h - n), with r, z sigmoids and n = tanh(a + r b)."""
     n = states[0].shape[1]
     both, new_x, new_h = torch.split_with_sizes(product, [2 * n, n, n], 1)
-    gates = sigmoid(both.contiguous())  # whole vectors: see `in_whole_vectors`
+    gates = sigmoid(both.contiguous())  # one row after another: padded as a whole
     reset, update = _gates(gates, 2)
     new = _tanh(torch.addcmul(new_x, reset, new_h))
     change = states[0] - new
@@ -136,17 +137,10 @@ def _gru_back(grads: Tensors, kept: Tensors, out: Product) -> tuple[Tensor]:
     return (through,)
 
 
+LSTM_SOURCE = "Hochreiter and Schmidhuber 1997; forget gate of Gers et al. 2000"
 CELLS = {
     "rnn": Cell(_rnn_weight, _rnn_step, _rnn_back, 1, 1, 1, "Elman 1990"),
-    "lstm": Cell(
-        _lstm_weight,
-        _lstm_step,
-        _lstm_back,
-        4,
-        4,
-        2,
-        "Hochreiter and Schmidhuber 1997; forget gate of Gers et al. 2000",
-    ),
+    "lstm": Cell(_lstm_weight, _lstm_step, _lstm_back, 4, 4, 2, LSTM_SOURCE),
     "gru": Cell(_gru_weight, _gru_step, _gru_back, 4, 3, 1, "Cho et al. 2014"),
 }
 
