@@ -56,7 +56,7 @@ def fairness_section(context: Context) -> tuple[Block, ...]:
 
 def _modelled(design: Design) -> Iterator[Block]:
     """What a modelled second is, where the study counts in them."""
-    costs = {str(StepCost.model_validate(c)) for a in design.arms if (c := a.config["train"].get("cost"))}
+    costs = {str(StepCost.model_validate(cost)) for arm in design.arms if (cost := _cost(arm))}
     if costs:
         yield Paragraph(
             f"Modelled seconds are steps times what one is declared to cost ({' or '.join(sorted(costs))}), "
@@ -97,7 +97,7 @@ def _fairness(context: Context, arm: Arm) -> dict[str, Any]:
     trials = _tuning_trials(context, arm.label)
     extended = {p.index for p in choice.points if p.round > 0} if choice else set()
     unequal = len(set(design.steps.values())) > 1  # by batch size, it may be
-    modelled = all(a.config["train"].get("cost") for a in design.arms)
+    modelled = all(map(_cost, design.arms))
     return {
         "Arm": arm.label,
         "Points": count(sum(p.round == 0 for p in choice.points)) if choice else "0",
@@ -111,6 +111,11 @@ def _fairness(context: Context, arm: Arm) -> dict[str, Any]:
         "Chosen": _chosen(choice.params) if choice else MISSING,
         "On edge": ("yes" if choice.on_edge else "no") if choice else MISSING,
     }
+
+
+def _cost(arm: Arm) -> Any:
+    """What the arm's config declares a step to cost, if it does."""
+    return arm.config.get("train", {}).get("cost")
 
 
 def _tuning_trials(context: Context, arm: str) -> pd.DataFrame:
