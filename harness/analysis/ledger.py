@@ -214,7 +214,10 @@ def _narrower(entry: Entry) -> Iterator[str]:
     if others:
         held = len(entry.settings) - len(others)
         yield f"it is shown in {held} of {len(entry.settings)} settings, and not at {', '.join(others)}"
-    yield from (NARROW_SCOPES[scope] for scope in entry.scopes if scope in NARROW_SCOPES)
+    exact = entry.kind == "impossibility"  # certified of the very examples that the claim is about
+    for scope in entry.scopes:
+        if scope in NARROW_SCOPES and not (exact and scope == "fixed"):
+            yield NARROW_SCOPES[scope]
     if entry.fragile:
         yield "a robustness test that assumes less would not support it"
     if entry.p_adjusted is not None and entry.p_adjusted > LEVEL:

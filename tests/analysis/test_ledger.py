@@ -227,6 +227,16 @@ def test_a_supported_claim_on_one_data_set_is_narrower(scope, said):
     assert said in against_notes(entry)
 
 
+@pytest.mark.parametrize(("scope", "narrower"), [("fixed", False), ("resplit", True)])
+def test_a_certificate_of_data_as_they_are_is_as_wide_as_the_claim(scope, narrower):
+    """What a linear program says of all there is needs no other data; of a split it needs other splits."""
+    entry = judged(scope=scope).model_copy(update={"kind": "impossibility"})
+    assert entry.answer is Answer.SUPPORTED
+    assert bool(against_notes(entry)) is narrower
+    fragile = entry.model_copy(update={"fragile": True})
+    assert "would not support it" in against_notes(fragile)
+
+
 def test_a_gate_is_named():
     entry = judged(diverged={"adam": 0.5})
     assert entry.answer is Answer.INCONCLUSIVE
