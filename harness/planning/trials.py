@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from harness.catalogue.resolve import resolved_with
-from harness.planning.points import is_grid
 from harness.words.base import content_hash
 from harness.words.config import while_tuning
 from harness.words.design import Arm, Design
@@ -51,13 +50,13 @@ def judge_trials(
 def tuned_as(design: Design) -> dict[str, str]:
     """Tuned arm -> the first arm whose tuning trials are its own too: itself, unless an earlier one's are.
 
-    Arms that differ in what acts on judged trials alone share a grid; what Optuna draws is each arm's own.
+    Arms that differ in what acts on judged trials alone share their points, on a grid or drawn, and so the
+    trials at them.
     """
     first: dict[str, str] = {}
     found = {}
     for arm in (a for a in design.arms if a.tuned):
-        drawn = "" if is_grid(design.study.tune, arm.tuned) else arm.label
-        tuning = [while_tuning(arm.config), [d.model_dump() for d in arm.tuned], drawn]
+        tuning = [while_tuning(arm.config), [d.model_dump() for d in arm.tuned]]
         found[arm.label] = first.setdefault(content_hash(tuning), arm.label)
     return found
 

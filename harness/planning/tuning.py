@@ -27,6 +27,7 @@ from optuna.trial import TrialState
 
 from harness.catalogue.resolve import ConfigError, resolved_with
 from harness.planning.points import Point, choose, edges, extended, grid, is_grid, spacings
+from harness.planning.trials import tuned_as
 from harness.words.design import Arm, Choice, Design, Dimension, PointResult
 from harness.words.seeds import seed_for
 
@@ -72,7 +73,7 @@ class ArmTuner:
             self._study = optuna.create_study(
                 study_name=f"{design.name}: {arm.label}",
                 storage=storage,
-                sampler=_sampler(self._tune.sampler, seed_for("points", design.name, arm.label)),
+                sampler=_sampler(self._tune.sampler, _points_seed(design, arm)),
                 direction="maximize" if better == "higher" else "minimize",
             )
 
@@ -208,6 +209,12 @@ def _distribution(dimension: Dimension) -> BaseDistribution:
     if dimension.whole:
         return IntDistribution(int(dimension.low), int(dimension.high), log=dimension.log)
     return FloatDistribution(dimension.low, dimension.high, log=dimension.log)
+
+
+def _points_seed(design: Design, arm: Arm) -> int:
+    """What drawn points are seeded by: one seed for arms that share their tuning."""
+    drawn = bool(arm.tuned) and not is_grid(design.study.tune, arm.tuned)
+    return seed_for("points", design.name, tuned_as(design)[arm.label] if drawn else arm.label)
 
 
 def _sampler(name: str, seed: int) -> BaseSampler:

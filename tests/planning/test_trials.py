@@ -1,11 +1,13 @@
 """Trials of a design: content, seeds, pairing."""
 
 import pytest
+from optuna.storages import InMemoryStorage
 
 from harness.catalogue.resolve import ConfigError
 from harness.errors import StudyError
 from harness.planning.design import make_design
-from harness.planning.trials import judge_trials, tune_trials
+from harness.planning.trials import judge_trials, n_trials, tune_trials
+from harness.planning.tuning import ArmTuner
 from harness.words.seeds import seed_for
 from tests.words.sketches import SKETCHES
 
@@ -87,6 +89,26 @@ def test_arms_that_differ_in_what_acts_on_judged_trials_share_their_tuning(load)
     assert len({t.id for t in judged}) == 4
     assert [t.config["train"]["lr_multiple"] for t in judged] == [1, 1, 10, 10]
     assert [t.config["optimizer"]["lr"] for t in judged] == [0.1] * 4
+
+
+@pytest.mark.parametrize("sampler", ["qmc", "random", "tpe", "gp"])
+def test_drawn_points_are_shared_as_a_grids_are(load, sampler):
+    """By arms that share their tuning, and by no others."""
+    decay = "optimizer.weight_decay: {log_range: [1.0e-6, 0.1]}"
+    tune = f"tune: {{optimizer.lr: own_range, {decay}, points: 3, sampler: {sampler}}}"
+    text = JUDGED_ALONE.replace("tune: {optimizer.lr: own_range}", tune) + "judge: {replicates: 2}\n"
+    design = make_design(
+        load(text.replace("train.test_mode: [eval, train]", "model.activation: [relu, tanh]"))
+    )
+    drawn = {}
+    for arm in design.arms:
+        points = [asked.params for asked in ArmTuner(design, arm, "higher", InMemoryStorage()).ask()]
+        drawn[arm.label] = ([*map(dict, points)], {t.id for t, _ in tune_trials(design, arm, points)})
+    relu, tanh, relu_later, tanh_later = drawn.values()
+    assert (relu, tanh) == (relu_later, tanh_later)
+    assert not relu[1] & tanh[1]
+    assert relu[0] != tanh[0]
+    assert n_trials(design) == 2 * 3 * 2 + 4 * 2
 
 
 def test_what_acts_on_judged_trials_alone_is_not_tuned(load):
