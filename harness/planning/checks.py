@@ -22,7 +22,7 @@ from harness.words.hypothesis import BestOf
 from harness.words.metrics import split_metric
 from harness.words.named import named_columns
 from harness.words.outcome import AVAILABLE_OUTCOMES, UNITS, Outcome
-from harness.words.study import Study
+from harness.words.study import Study, Target
 from harness.words.tasks import is_over_tasks
 from harness.words.yaml_tree import Location
 
@@ -149,6 +149,7 @@ def _selection(study: Study) -> Iterator[Problem]:
 
 def _targets(study: Study, design: Design) -> Iterator[Problem]:
     asked = [place for place, outcome in outcomes_of(study) if outcome.function == "steps_to"]
+    yield from _idle_target(study, bool(asked))
     if not asked:
         return
     for arm in design.arms:
@@ -176,6 +177,19 @@ def _targets(study: Study, design: Design) -> Iterator[Problem]:
         return  # else the hypothesis's own side is wrong, and said so
     if None in references:
         yield Problem(asked[0], "has no target; give target.value, or target.reference (an arm)")
+
+
+def _idle_target(study: Study, asked: bool) -> Iterator[Problem]:
+    """Keys of the target that nothing heeds: all without a time to it, those that would set a given one."""
+    given = [key for key in Target.model_fields if key in study.target.model_fields_set]
+    for key in given if not asked else ():
+        yield Problem(
+            ("target", key),
+            "is without effect: no outcome is a time to a target, {steps_to: ...}; leave it out",
+        )
+    for key in ("reference", "margin"):
+        if asked and key in given and study.target.value is not None:
+            yield Problem(("target", key), "is without effect beside value, the target itself; leave one out")
 
 
 def _target_factors(study: Study, design: Design) -> Iterator[Problem]:

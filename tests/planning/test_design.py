@@ -374,6 +374,19 @@ def reference_of(file):
     return design.target_reference(design.arms[0].label)
 
 
+@pytest.mark.parametrize("given", ["value: 0.4", "reference: adam", "margin: 0.01", "each: [optimizer.name]"])
+def test_a_target_that_no_time_is_to_is_refused(complaint, given):
+    (line,) = complaint(f"target: {{{given}}}\n{TUNED}{BEST}")
+    assert f"target.{given.partition(':')[0]}: is without effect: no outcome is a time to a target" in line
+
+
+@pytest.mark.parametrize("given", ["reference: adam", "margin: 0.01"])
+def test_what_would_set_a_target_that_is_given_is_refused(complaint, load, given):
+    (line,) = complaint(f"target: {{value: 0.4, {given}}}\n{TUNED}{FASTER}")
+    assert f"target.{given.partition(':')[0]}: is without effect beside value" in line
+    assert make_design(load(f"target: {{{given}}}\n{TUNED}{FASTER}")).arms
+
+
 def test_the_reference_of_the_target(load):
     assert reference_of(load(TUNED + FASTER)).label == "sgd"
     given = make_design(load(f"target: {{reference: adam}}\n{TUNED}{FASTER}"))
