@@ -15,6 +15,7 @@ from harness.reporting.content.learning import learning_section
 from harness.reporting.document import Figure, Table, blocks_of, plain
 from harness.reporting.glyphs import known_characters
 from harness.reporting.html import to_html
+from harness.reporting.numbers import number
 from harness.reporting.pdf import to_pdf
 from tests.analysis.swept import normal, swept
 from tests.reporting.crossed import crossed_evidence
@@ -192,6 +193,14 @@ def test_the_contrasts_of_an_optimum_are_those_of_the_verdict():
     assert sorted(set(svg_data["x"])) == RATES
     smaller = min(found.extra["over_the_low_end"], found.extra["over_the_high_end"])
     assert found.shown_value == pytest.approx(smaller)
+
+
+def test_how_far_the_levels_reach_beyond_the_optimum_is_told():
+    evidence = _over(kind="interior_optimum")
+    best = float(judge_study(evidence).hypotheses[0].estimate.extra["optimum"])
+    caption = next(f for f in blocks_of(_document(evidence), Figure) if f.name == "levels-0").caption
+    low, high = number(best / min(RATES)), number(max(RATES) / best)
+    assert f"The levels reach from 1/{low} of it to {high} times it." in caption
 
 
 def test_tuned_levels_have_an_isolation_plot():

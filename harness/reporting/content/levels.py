@@ -43,6 +43,7 @@ def level_blocks(case: Case) -> Iterator[Block]:
         caption += (
             " The ring is the inner level, chosen without looking at the runs that test it; arrows show its "
             "contrasts with the two ends, of which the smaller is the estimate."
+            f"{_reach(optimum.x, levels)}"
         )
     runs = _runs(asked, columns, levels)
     if runs["lost"].any():
@@ -202,6 +203,14 @@ def _optimum(verdict: HypothesisVerdict, levels: Sweep) -> Optimum | None:
     best = levels.values[levels.labels.index(str(found.extra["optimum"]))]
     low, high = (_contrast(found, found.extra[f"over_the_{end}_end"]) for end in ("low", "high"))
     return Optimum(best, low, high)
+
+
+def _reach(best: float, levels: Sweep) -> str:
+    """How far the levels go to either side of the ringed one, as ratios."""
+    if min(levels.values) <= 0:
+        return ""
+    below, above = best / levels.values[0], levels.values[-1] / best
+    return f" The levels reach from 1/{number(below)} of it to {number(above)} times it."
 
 
 def _contrast(found: Estimate, value: Any) -> str:
