@@ -1,5 +1,7 @@
 """Every study in studies/ is whole: it can be designed in every tier, and says what it asks."""
 
+from functools import cache
+
 import pytest
 
 from harness.planning.design import make_design
@@ -7,6 +9,12 @@ from harness.planning.studies import FOLDER, all_studies
 from harness.words.study_file import load_study
 
 FILES = {path.stem: path for path in all_studies(FOLDER)}
+
+
+@cache
+def design_of(name, tier):
+    """Made once for all tests; raises what is wrong with it."""
+    return make_design(load_study(FILES[name]), tier)
 
 
 @pytest.fixture(scope="module", params=sorted(FILES))
@@ -32,7 +40,7 @@ def test_it_has_a_tier_for_a_bigger_machine(file):
 
 def test_every_tier_is_a_design_that_passes_every_check(file):
     for tier in (None, *file.study.tiers):
-        design = make_design(file, tier)  # raises what is wrong with it
+        design = design_of(file.name, tier)
         assert design.tier == tier
         assert design.arms
 
@@ -41,7 +49,7 @@ def test_the_tier_for_a_bigger_machine_is_bigger(file):
     """More replicates, and more of examples, steps or parameters; less of none; no arm is lost."""
     if "full" not in file.study.tiers:
         pytest.skip("has none")
-    plain, full = make_design(file), make_design(file, "full")
+    plain, full = design_of(file.name, None), design_of(file.name, "full")
     assert full.study.judge.replicates > plain.study.judge.replicates
     assert largest(full) != largest(plain)
     assert all(more >= less for more, less in zip(largest(full), largest(plain), strict=True))
