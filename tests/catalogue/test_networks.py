@@ -57,7 +57,7 @@ KINDS = {
         "data": DIGITS,
     },
 }
-STEPS = 12
+N_TRAIN, STEPS = 120, 5  # a step past the first epoch, of four batches
 
 
 @pytest.fixture(autouse=True)
@@ -71,15 +71,15 @@ def one_thread():
 
 def members(kind, m):
     """m trials of mixed learning rates and replicates."""
-    paths = {"train__steps": STEPS, "train__evaluations": 2, **KINDS[kind]}
+    paths = {"train__steps": STEPS, "train__evaluations": 2, **KINDS[kind], "data__n_train": N_TRAIN}
     return [trial_of(i % 6, optimizer__lr=0.05 * 2.0 ** -(i % 5), **paths) for i in range(m)]
 
 
-def after_steps(trials, cache_dir):
+def after_steps(trials, cache_dir, evaluated=(STEPS,)):
     with torch.no_grad():
         splits = [splits_for(t, cache_dir) for t in trials]
         run = start(stack_of(trials), splits, torch.device("cpu"))
-        advance(run, STEPS, [0, STEPS], lambda share: None)
+        advance(run, STEPS, list(evaluated), lambda share: None)
     return run
 
 
@@ -93,7 +93,7 @@ def test_every_network_and_cell_is_tried():
 def test_alone_and_in_stacks(kind, cache_dir):
     """Weights, buffers and metrics after steps: bit for bit what they are alone, in stacks of 2, 7, 64."""
     trials = members(kind, 64)
-    alone = [after_steps([trial], cache_dir) for trial in trials[:2]]
+    alone = [after_steps([trial], cache_dir, (0, STEPS)) for trial in trials[:2]]
     assert alone[0].curves[1]["train/loss"] != alone[0].curves[0]["train/loss"]
     for m in (2, 7, 64):
         stacked = after_steps(trials[:m], cache_dir)
@@ -102,7 +102,7 @@ def test_alone_and_in_stacks(kind, cache_dir):
             for name, buffer in own.buffers.items():
                 assert torch.equal(stacked.buffers[name][i], buffer[0])
             for name, value in own.curves[1].items():
-                assert torch.equal(stacked.curves[1][name][i], value[0])
+                assert torch.equal(stacked.curves[0][name][i], value[0])
 
 
 @pytest.mark.parametrize("kind", ["mlp of one unit", "cnn1d", "attention"])
@@ -313,13 +313,16 @@ def test_published_sizes(model, size):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_published_accuracies(name, cache_dir):
-    """Adam at 1e-2, batches of 100, 6,000 steps: within 3 points of what the authors report."""
+    """Adam at 1e-2, batches of 100: within 3 points of what the authors report.
+
+    They train 6,000 steps. From 2,000 on the net makes no error on train, and gradients have vanished.
+    """
     model, _, train, test = PUBLISHED[name]
     trial = trial_of(
         data={"name": "mnist1d", "frozen": True, "n_val": 0},
         model=model,
         optimizer={"name": "adam", "lr": 0.01},
-        train={"batch_size": 100, "steps": 6000, "evaluations": 2},
+        train={"batch_size": 100, "steps": 2500, "evaluations": 2},
     )
     (record,) = train_together([trial], cache_dir)
     assert 100 * record.final["train/accuracy"] == pytest.approx(train, abs=3)

@@ -13,7 +13,7 @@ from tests.running.executors import Counting
 
 LAYERS = """\
 base:
-  data: {name: digits}
+  data: {name: digits, n_train: 120}
   optimizer: {name: adam, lr: 0.003}
   train: {batch_size: 30, steps: 4, evaluations: 2}
 arms:
@@ -26,7 +26,7 @@ arms:
     rnn: {model.name: rnn, model.cell: rnn, model.hidden: 6}
     lstm: {model.name: rnn, model.cell: lstm, model.hidden: 6}
     gru: {model.name: rnn, model.cell: gru, model.hidden: 6, model.bidirectional: true}
-    attention: {model.name: attention}
+    attention: {model.name: attention, model.width: 8, model.heads: 2}
 judge: {replicates: 8}
 hypotheses:
   - {kind: superiority, a: dropout, b: linear, outcome: {final: test/accuracy}, delta: 0.01}

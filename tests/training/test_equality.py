@@ -42,7 +42,7 @@ DEVICES = [
         "cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no GPU here")
     ),
 ]
-LONG = 320  # steps
+SHORT, LONG = 64, 320  # steps
 # A rate of 1e6 kills a net's ReLUs in the others before its loss can grow.
 DIVERGING = (
     "sgd relu",
@@ -57,12 +57,12 @@ DIVERGING = (
 TOLERANCE = {"cpu": 0.0, "cuda": 1e-3}
 
 
-def members(kind, m):
+def members(kind, m, **more):
     """m trials of mixed learning rates and replicates; the second one diverges at a rate of 1e6."""
     rates = [0.05 * 2.0 ** -(i % 5) for i in range(m)]
     if m > 1:
         rates[1] = 1e6
-    return [trial_of(replicate=i % 6, optimizer__lr=rates[i], **kind_paths(kind)) for i in range(m)]
+    return [trial_of(i % 6, optimizer__lr=rates[i], **{**kind_paths(kind), **more}) for i in range(m)]
 
 
 def kind_paths(kind):
@@ -89,7 +89,7 @@ def assert_same(alone, together, tolerance):
 @pytest.mark.parametrize("kind", KINDS)
 def test_alone_and_in_stacks(kind, device, cache_dir):
     """A healthy member, and the one that diverges, are what they are alone in stacks of 2, 7 and 64."""
-    whole = members(kind, 64)
+    whole = members(kind, 64, train__steps=SHORT)
     alone = [train_together([trial], cache_dir, device)[0] for trial in whole[:2]]
     assert alone[0].status is Status.DONE
     assert alone[0].curves["train/loss"][-1] < alone[0].curves["train/loss"][0]

@@ -176,8 +176,9 @@ def size_of(config: RunConfig) -> int:
     return n_parameters(config, data_facts(config))
 
 
-def trials_of(name, m, steps=12, **options):
+def trials_of(name, m, steps=12, n_train=300, **options):
     config = config_of(name, **options).tree()
+    config["data"] = {**config["data"], "n_train": n_train}
     config["train"] = {**config["train"], "steps": steps, "evaluations": 2}
     return [
         Trial(
@@ -201,7 +202,7 @@ def close(a, b, tolerance):
 @pytest.mark.parametrize("name", OWN)
 def test_alone_and_in_stacks(name, cache_dir):
     options, tolerance = OWN[name]
-    trials = trials_of(name, 64, steps=4, **options)
+    trials = trials_of(name, 64, steps=3, n_train=60, **options)  # two batches of 30 an epoch
     alone = [train_together([trial], cache_dir)[0] for trial in trials[:2]]
     assert alone[0].status is Status.DONE
     assert alone[0].curves["train/loss"][-1] != alone[0].curves["train/loss"][0]
