@@ -40,7 +40,7 @@ list: .venv/.run ## the studies and where they stand
 	@$(BIN)/harness list
 
 test: .venv/.dev ## the tests (no GPU, no network)
-	@$(BIN)/python -m pytest -n auto
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto  # a worker a core: more threads only wait for one
 
 check: .venv/.dev ## lint, types and the import contract
 	@$(BIN)/ruff check .
