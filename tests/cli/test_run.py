@@ -10,10 +10,12 @@ import pytest
 from harness.cli.asked import Asked
 from harness.cli.running import device_of
 from harness.errors import BadInput
-from tests.cli.conftest import Harness, files
+from tests.cli.conftest import Harness, NoWorkers, files
 
 
-def test_a_study_from_one_command_to_its_report(harness: Harness, project: Path) -> None:
+def test_a_study_from_one_command_to_its_report(
+    harness: Harness, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ran = harness("run", "tiny", "--no-mlflow", "--workers", "1")
     assert ran.code == 0, ran.err
     verdict = json.loads((project / "reports/tiny/verdict.json").read_text())
@@ -30,6 +32,7 @@ def test_a_study_from_one_command_to_its_report(harness: Harness, project: Path)
     assert rebuilt.json["headline"] == verdict["headline"]  # JSON alone on stdout, without NaN
     assert (project / "reports/tiny/report.html").read_bytes() == page
 
+    monkeypatch.setattr("harness.running.executors.WorkerProcesses", NoWorkers)  # from here on none trains
     again = harness("run", "tiny", "--no-mlflow", "--workers", "1", "--json")
     assert again.json["headline"] == verdict["headline"]
     assert "judging: 16 trials, 16 of them kept from before" in again.err
