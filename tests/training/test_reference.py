@@ -77,8 +77,8 @@ def test_softmax_regression_reaches_the_published_optimum(cache_dir):
     config = config_of(
         data={"name": "mnist1d", "frozen": True, "n_val": 0},
         model={"name": "mlp", "widths": [], "init": "zeros"},
-        optimizer={"name": "nag", "lr": 0.3, "momentum": 0.99},
-        train={"batch_size": "full", "steps": 4000, "evaluations": 2, "dtype": "float64"},
+        optimizer={"name": "nag", "lr": 0.5, "momentum": 0.99},
+        train={"batch_size": "full", "steps": 2000, "evaluations": 2, "dtype": "float64"},
     )
     (record,) = train_together(
         [Trial(study="published", phase="judge", replicate=0, config=config)], cache_dir
