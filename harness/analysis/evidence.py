@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,6 +43,7 @@ class Evidence:
     controls: tuple[Mapping[str, Any], ...] = ()  # control studies run here: name, passed (bool), detail
     executions: tuple[Mapping[str, Any], ...] = ()  # what ran when, on what
     search: Search | None = None  # of a study of that kind
+    outcomes: dict[Hashable, pd.DataFrame] = field(init=False, repr=False, default_factory=dict)  # made so far
 
 
 def gather(

@@ -54,8 +54,18 @@ def outcome_table(
     Of `arms` every record must hold the outcome's metric; others that don't measure it are left out.
     `target` is looked up where the outcome needs one. A diverged run of a metric without a known
     worst value (mean squared error, say) gets the worst value any judged run of the study had; the
-    value stays NaN only where every run diverged. Raises BadInput as `outcome_value`.
+    value stays NaN only where every run diverged. Raises BadInput as `outcome_value`. Many parts of a
+    verdict ask for the same table: it is made once, and nobody writes into it.
     """
+    key = outcome.model_dump_json(), target, frozenset(arms)
+    if key not in evidence.outcomes:
+        evidence.outcomes[key] = _outcome_table(evidence, outcome, target, arms)
+    return evidence.outcomes[key]
+
+
+def _outcome_table(
+    evidence: Evidence, outcome: Outcome, target: float | None, arms: Collection[str]
+) -> pd.DataFrame:
     targets = dict.fromkeys((arm.label for arm in evidence.design.arms), target)
     if target is None and outcome.function == "steps_to":
         targets = {arm: resolve_target(evidence, outcome.metric, arm) for arm in targets}

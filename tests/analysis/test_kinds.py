@@ -426,9 +426,7 @@ def test_repeated_splits_widen_every_interval(hypothesis):
     )
     fresh = judged(evidence).estimate
     facts = {a: f.model_copy(update={"scope": "resplit"}) for a, f in evidence.design.data.items()}
-    resplit = type(evidence)(
-        **{**vars(evidence), "design": evidence.design.model_copy(update={"data": facts})}
-    )
+    resplit = replace(evidence, design=evidence.design.model_copy(update={"data": facts}))
     wider = judged(resplit)
     assert wider.estimate.standard_error / fresh.standard_error == pytest.approx(math.sqrt(1 + 20))
     assert not wider.fragile
