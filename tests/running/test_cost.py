@@ -15,6 +15,7 @@ JUDGED_ALONE = (
     ("optimizer.name: [sgd, adam]", "train.lr_multiple: [1, 3]"),
     ("a: adam, b: sgd", 'a: "1", b: "3"'),
 )
+DRAWN = (*JUDGED_ALONE, ("extend: 0", "extend: 0, sampler: qmc"))
 SOME_TUNED = (
     (
         "{optimizer.name: [sgd, adam]}",
@@ -25,7 +26,10 @@ SOME_TUNED = (
 )
 
 
-@pytest.mark.parametrize("changed", [(), JUDGED_ALONE, SOME_TUNED], ids=["apart", "shared", "some_tuned"])
+NAMES = ["apart", "shared", "shared and drawn", "some tuned"]
+
+
+@pytest.mark.parametrize("changed", [(), JUDGED_ALONE, DRAWN, SOME_TUNED], ids=NAMES)
 def test_as_many_trials_are_planned_as_run(design, bench, tmp_path, changed):
     plan, b = design(*changed), bench()
     run_study(plan, b)
@@ -38,11 +42,6 @@ def test_an_arm_says_whose_tuning_trials_it_takes(design, tmp_path):
     assert [(a.arm, a.tuning_trials, a.tuned_with) for a in arms] == [("1", 6, None), ("3", 6, "1")]
     arms = make_plan(design(*SOME_TUNED), tmp_path, 1).arms
     assert [(a.arm, a.tuning_trials, a.tuned_with) for a in arms] == [("one", 0, None), ("own", 6, None)]
-
-
-def test_points_that_optuna_draws_are_each_arms_own(design):
-    drawn = (("extend: 0", "extend: 0, sampler: qmc"),)
-    assert n_trials(design(*JUDGED_ALONE, *drawn)) == n_trials(design(*JUDGED_ALONE)) + 3 * 2
 
 
 def test_probes_of_one_moment_share_their_passes():
