@@ -60,7 +60,7 @@ def _modelled(design: Design) -> Iterator[Block]:
     if costs:
         yield Paragraph(
             f"Modelled seconds are steps times what one is declared to cost ({' or '.join(sorted(costs))}), "
-            "measured beforehand for a net trained alone, by `harness bench cost_batch`. No clock was read: "
+            "as `harness bench cost_batch` measures it for a net trained alone. No clock was read: "
             "the same study gives the same budgets and the same times on every machine."
         )
 
