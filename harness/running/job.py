@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import os
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from random import Random
 from typing import NamedTuple
 
 from harness.catalogue.data import Splits, load_cached
@@ -62,14 +64,25 @@ def splits_of(trial: Trial, cache_dir: Path) -> Splits:
 def run_job(job: Job, report: Report = lambda share: None) -> Answer:
     """Train the job's stack. A program's error makes failed records; what the user can mend is raised."""
     try:
-        splits = [splits_of(trial, job.cache_dir) for trial in job.stack.trials]
-        return _train_in_parts(job, splits, report)
+        return _train_in_parts(job, _loaded(job), report)
     except HarnessError:
         raise
     except Exception as error:
         where = traceback.format_exc(limit=-3)
         reason = f"{type(error).__name__}: {error}\n{where}"
         return Answer([_failed(trial, job, reason) for trial in job.stack.trials])
+
+
+def _loaded(job: Job) -> list[Splits]:
+    """The data of each trial.
+
+    Loaded in an order that differs from process to process: workers whose jobs begin with the same
+    replicates, and draw what is not cached yet, then draw different ones instead of all of them twice.
+    """
+    trials = job.stack.trials
+    order = Random(os.getpid()).sample(range(len(trials)), len(trials))
+    loaded = {i: splits_of(trials[i], job.cache_dir) for i in order}
+    return [loaded[i] for i in range(len(trials))]
 
 
 def _train_in_parts(job: Job, splits: Sequence[Splits], report: Report) -> Answer:
