@@ -54,4 +54,5 @@ def test_a_shrunk_study_of_three_budgets_ends_in_a_report(ran):
         assert "modelled seconds" in budgets.detail
     page = to_html(build_document(found, verdict))
     assert "declared to cost (98 µs a step and 0.63 µs an example)" in page
-    assert "Modelled seconds" in page
+    assert "How long a trial was, counted in every way" in page
+    assert ">Modelled seconds</th>" in page

@@ -12,6 +12,7 @@ from harness.reporting.document import Block, Callout, Column, Paragraph, Table
 from harness.reporting.numbers import MISSING, count, interval, number, setting, share
 from harness.words.config import StepCost
 from harness.words.design import Arm, Choice, Design
+from harness.words.outcome import UNITS
 from harness.words.verdict import ArmSummary
 
 
@@ -51,16 +52,23 @@ def fairness_section(context: Context) -> tuple[Block, ...]:
         "needs it, when its best value lies on the edge."
     )
     table = Table(caption, tuple(Column(c, c not in words) for c in columns), rows)
-    return (_statement(entries), table, *_modelled(context.evidence.design))
+    return (_statement(entries), table, *_lengths(context.evidence.design))
 
 
-def _modelled(design: Design) -> Iterator[Block]:
-    """What a modelled second is, where the study counts in them."""
+def _lengths(design: Design) -> Iterator[Block]:
+    """How long a trial is, in every way of counting it, where arms differ; and what a modelled second is."""
+    priced = all(map(_cost, design.arms))
+    if len(set(design.steps.values())) > 1:  # by batch size, it may be
+        units = ["steps", "examples", *(["seconds"] if priced else [])]
+        columns = (Column("Arm"), *(Column(UNITS[unit].capitalize(), numeric=True) for unit in units))
+        lengths = {a.label: [design.budget(a.label, unit) for unit in units] for a in design.arms}
+        rows = tuple((label, *map(_counted, taken)) for label, taken in lengths.items())
+        yield Table("How long a trial was, counted in every way.", columns, rows)
     costs = {str(StepCost.model_validate(cost)) for arm in design.arms if (cost := _cost(arm))}
     if costs:
         yield Paragraph(
             f"Modelled seconds are steps times what one is declared to cost ({' or '.join(sorted(costs))}), "
-            "as `harness bench cost_batch` measures it for a net trained alone. No clock was read: "
+            "as harness bench cost_batch measures it for a net trained alone. No clock was read: "
             "the same study gives the same budgets and the same times on every machine."
         )
 
@@ -96,8 +104,6 @@ def _fairness(context: Context, arm: Arm) -> dict[str, Any]:
     design = context.evidence.design
     trials = _tuning_trials(context, arm.label)
     extended = {p.index for p in choice.points if p.round > 0} if choice else set()
-    unequal = len(set(design.steps.values())) > 1  # by batch size, it may be
-    modelled = all(map(_cost, design.arms))
     return {
         "Arm": arm.label,
         "Points": count(sum(p.round == 0 for p in choice.points)) if choice else "0",
@@ -105,8 +111,6 @@ def _fairness(context: Context, arm: Arm) -> dict[str, Any]:
         "Extension trials": count(int(trials["point"].isin(extended).sum())) if len(trials) else "0",
         "Tuning trials": count(len(trials)),
         "Steps a trial": count(design.steps[arm.label]),
-        **({"Examples a trial": count(int(design.budget(arm.label, "examples")))} if unequal else {}),
-        **({"Modelled seconds": number(design.budget(arm.label, "seconds"))} if modelled else {}),
         "Range searched": "; ".join(_searched(choice, d.path) for d in arm.tuned) if choice else MISSING,
         "Chosen": _chosen(choice.params) if choice else MISSING,
         "On edge": ("yes" if choice.on_edge else "no") if choice else MISSING,
@@ -116,6 +120,10 @@ def _fairness(context: Context, arm: Arm) -> dict[str, Any]:
 def _cost(arm: Arm) -> Any:
     """What the arm's config declares a step to cost, if it does."""
     return arm.config.get("train", {}).get("cost")
+
+
+def _counted(length: float) -> str:
+    return number(length) if isinstance(length, float) else count(length)
 
 
 def _tuning_trials(context: Context, arm: str) -> pd.DataFrame:
