@@ -4,8 +4,6 @@ import pytest
 
 from harness.errors import StudyError
 from harness.planning.design import make_design, validate_study
-from harness.planning.studies import all_studies
-from harness.words.study_file import load_study
 from tests.words.sketches import SKETCHES
 
 TUNED = """\
@@ -91,15 +89,6 @@ def test_tier_and_replicates(load):
     hashes = {make_design(file).hash, full.hash, make_design(file, replicates=12).hash}
     assert len(hashes) == 3
     assert make_design(file).hash == make_design(load(SKETCHES["optimizers"])).hash
-
-
-def test_the_studies_that_come_with_it():
-    files = [load_study(path) for path in all_studies()]
-    assert "optimizers" in {f.name for f in files}
-    for file in files:
-        for tier in (None, *file.study.tiers):
-            design = make_design(file, tier)
-            assert design.arms
 
 
 def test_points_by_what_is_tuned(load):
