@@ -43,7 +43,7 @@ class Evidence:
     controls: tuple[Mapping[str, Any], ...] = ()  # control studies run here: name, passed (bool), detail
     executions: tuple[Mapping[str, Any], ...] = ()  # what ran when, on what
     search: Search | None = None  # of a study of that kind
-    outcomes: dict[Hashable, pd.DataFrame] = field(init=False, repr=False, default_factory=dict)  # made so far
+    outcomes: dict[Hashable, pd.DataFrame] = field(init=False, repr=False, default_factory=dict)  # so far
 
 
 def gather(
