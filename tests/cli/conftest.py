@@ -54,7 +54,6 @@ Harness = Callable[..., Result]
 CALL = """\
 import sys
 from harness.cli import main
-from harness.running.here import ThisProcess
 sys.argv = ['harness', *{words!r}]
 try: main()
 except SystemExit as end: assert end.code == 0, end.code
