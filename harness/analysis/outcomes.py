@@ -77,7 +77,7 @@ def outcome_direction(outcome: Outcome, override: Direction | None = None) -> Di
         if better is None or "slope" in outcome.options:
             raise BadInput(f"outcome {outcome} is better neither way; give direction: higher, or lower")
         return better
-    fixed: dict[str, Direction] = {"diverged": "lower", "success": "higher"}
+    fixed: dict[str, Direction] = {"diverged": "lower", "success": "higher", "overshoot": "lower"}
     return fixed.get(outcome.function) or split_metric(outcome.metric)[1].better
 
 
@@ -144,6 +144,19 @@ def _steps_to(asked: _Asked) -> Value:
     if step is None:
         return Value(size * float(steps[-1]), censored=True)
     return Value(size * max(step, LEAST_STEPS))
+
+
+def _overshoot(asked: _Asked) -> Value:
+    """How far the curve falls back at most from the best it had come to, as a share of its whole range.
+
+    0 for a curve that only gets better, and for one that never moves; 1 for a run that diverged.
+    """
+    if asked.record.status is Status.DIVERGED:
+        return Value(1.0, diverged=True)
+    curve = _curve(asked)
+    falling = -curve if _metric(asked).better == "higher" else curve
+    back = float(np.max(falling - np.fmin.accumulate(falling)))
+    return Value(back / np.ptp(falling) if back else 0.0)
 
 
 def _diverged(asked: _Asked) -> Value:
@@ -226,6 +239,7 @@ FUNCTIONS: dict[str, Callable[[_Asked], Value]] = {
     "best": _best,
     "steps_to": _steps_to,
     "area": _area,
+    "overshoot": _overshoot,
     "diverged": _diverged,
     "success": _success,
     "probe": _probe,

@@ -59,7 +59,7 @@ def is_share(outcome: Outcome) -> bool:
         plain = options.ratio is None and options.slope is None and not options.log10
         return PROBES[outcome.metric].share and plain
     metric = outcome.metric.partition("/")[2]
-    return outcome.function in ("diverged", "success") or metric in ("accuracy", "error")
+    return outcome.function in ("diverged", "success", "overshoot") or metric in ("accuracy", "error")
 
 
 def difference_scale(
@@ -132,4 +132,4 @@ def _probe_label(outcome: Outcome) -> str:
     return f"{label}{'' if options.layer == 'all' else f', layer {options.layer}'}{when}"
 
 
-PREFIXES = {"final": "", "best": "best ", "area": "mean over training of "}
+PREFIXES = {"final": "", "best": "best ", "area": "mean over training of ", "overshoot": "overshoot of the "}

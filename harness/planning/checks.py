@@ -27,7 +27,7 @@ from harness.words.tasks import is_over_tasks
 from harness.words.yaml_tree import Location
 
 MIN_REPLICATES = 8
-CURVE_OUTCOMES = ("best", "steps_to", "area")
+CURVE_OUTCOMES = ("best", "steps_to", "area", "overshoot")
 MIN_EVALUATIONS = 3  # a running median of three
 
 

@@ -130,6 +130,21 @@ def test_final_best_area():
     assert outcome_value(outcome("area"), record([0.4])).value == 0.4
 
 
+@pytest.mark.parametrize(
+    ("curve", "share"),
+    [([5, 3, 1], 0), ([5, 1, 3, 2], 0.5), ([1, 5], 1), ([4, 4], 0), ([5, 3, 4, 1, 1.5], 0.25), ([2], 0)],
+)
+def test_overshoot_is_the_worst_fall_back_as_a_share_of_the_range(curve, share):
+    up = [-v for v in curve]
+    assert (
+        outcome_value(outcome("overshoot", "train/loss"), record(curve, metric="train/loss")).value == share
+    )
+    assert outcome_value(outcome("overshoot"), record(up)).value == share
+    lost = record([*curve[:1], NAN], metric="train/loss", status=Status.DIVERGED)
+    assert outcome_value(outcome("overshoot", "train/loss"), lost) == (1, False, True)
+    assert outcome_direction(outcome("overshoot")) == "lower"
+
+
 @pytest.mark.parametrize("name", ["final", "best", "area"])
 def test_a_diverged_run_gets_the_worst_value(name):
     lost = record([0.2, NAN, NAN], status=Status.DIVERGED)
