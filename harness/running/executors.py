@@ -117,6 +117,7 @@ class _Slot(threading.Thread):
         super().__init__(daemon=True)
         self._jobs, self._closing = jobs, closing
         self._busy = threading.Event()
+        self._awake = False  # whether the worker has been heard
         self._process, self._pipe = _start_worker()
 
     def run(self) -> None:
@@ -126,12 +127,12 @@ class _Slot(threading.Thread):
             self._busy.clear()
 
     def dismiss(self) -> None:
-        """Tell the worker to end: kindly where it is idle, at once where it is not."""
-        if self._busy.is_set():
-            self._process.kill()
-            return
+        """Tell the worker to end: kindly where it is idle, at once where it is at work or still imports."""
         with contextlib.suppress(OSError):
-            self._pipe.send(None)
+            if self._busy.is_set() or not (self._awake or self._pipe.poll()):
+                self._process.kill()
+            else:
+                self._pipe.send(None)
 
     def end(self) -> None:
         """See that the worker has ended."""
@@ -149,6 +150,7 @@ class _Slot(threading.Thread):
                 self._process.join()
                 if self._closing.is_set():
                     return
+                self._awake = False
                 self._process, self._pipe = _start_worker()
                 task.job = task.job.halved()  # it may have taken more memory than there is
             except Exception as error:
@@ -166,6 +168,9 @@ class _Slot(threading.Thread):
     def _await(self, task: _Task) -> Answer:
         while True:
             answer = self._pipe.recv()
+            self._awake = True
+            if answer is None:  # it has imported what it needs
+                continue
             if isinstance(answer, float):
                 task.report(answer)
             elif isinstance(answer, BaseException):
@@ -211,6 +216,8 @@ def _work(pipe: Connection) -> None:
     """The worker's loop: a job in, shares of progress and then its answer or its error out."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to handle
     run_job = importlib.import_module("harness.running.job").run_job
+    with contextlib.suppress(OSError):
+        pipe.send(None)
     while True:
         try:
             job: Job | None = pipe.recv()
