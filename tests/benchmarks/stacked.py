@@ -10,7 +10,7 @@ from pathlib import Path
 from harness.records.store import Store
 from harness.running.batch import Bench, run_batch
 from harness.running.executors import Executor, WorkerProcesses
-from harness.running.job import Job
+from harness.running.job import Job, splits_of
 from harness.running.observer import Silent
 from harness.training.stack import Stack
 from harness.words.record import Record
@@ -22,11 +22,13 @@ WARM_UP_STEPS = 2
 
 
 def run(task: Task) -> Done:
-    """The listed trials; imports and the start of the workers are not part of the loop."""
+    """The listed trials; imports, starting workers and drawing data are not part of the loop."""
     executor = WorkerProcesses(task.settings["workers"])
     device = task.settings.get("device", "cpu")
     bench = Bench(Store(task.folder, "bench"), executor, Silent(), task.cache_dir, device)
     warm_up(task.listed[0].trial, task.cache_dir, executor, device)
+    for item in task.listed:  # data lie ready, as for the peers
+        splits_of(item.trial, task.cache_dir)
     with bench.store, stopwatch() as elapsed:
         for phase in ("tune", "judge"):
             run_batch(bench, phase, [item.trial for item in task.listed if item.trial.phase == phase])
