@@ -314,20 +314,26 @@ FRESH = (
 
 
 def _reuse_memory(graph: fx.Graph) -> None:
-    """Let elementwise operations overwrite a fresh first argument that they alone read."""
+    """Let operations overwrite a fresh first argument that they alone read; the result is as fresh."""
     for node in graph.nodes:
-        if node.op != "call_function" or not node.args or not _only_reader(node, node.args[0]):
+        if node.op != "call_function":
+            continue
+        node.meta["fresh"] = node.target in FRESH
+        if not node.args or not _only_reader(node, node.args[0]):
             continue
         if node.target in IN_PLACE:
             node.target = IN_PLACE[node.target]
         elif node.target in INTO_GRADIENT:
             node.target = INTO_GRADIENT[node.target]
             node.kwargs = {"grad_input": node.args[0]}
+        else:
+            continue
+        node.meta["fresh"] = True
 
 
 def _only_reader(node: fx.Node, source: Any) -> bool:
     """Whether the node alone reads a fresh value, of its own shape and dtype."""
-    fresh = isinstance(source, fx.Node) and source.op == "call_function" and source.target in FRESH
+    fresh = isinstance(source, fx.Node) and source.meta.get("fresh", False)
     return fresh and set(source.users) == {node} and _kind(source) == _kind(node)
 
 
