@@ -183,7 +183,7 @@ class _Slot(threading.Thread):
 def _start_worker() -> tuple[SpawnProcess, Connection]:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_work, args=(theirs,), daemon=True)
+    process = context.Process(target=work, args=(theirs,), daemon=True)
     with _worker_environment():
         process.start()
     theirs.close()
@@ -212,7 +212,7 @@ def _worker_environment() -> Iterator[None]:
             os.environ.update(before)
 
 
-def _work(pipe: Connection) -> None:
+def work(pipe: Connection) -> None:
     """The worker's loop: a job in, shares of progress and then its answer or its error out."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to handle
     run_job = importlib.import_module("harness.running.job").run_job
@@ -221,7 +221,7 @@ def _work(pipe: Connection) -> None:
     while True:
         try:
             job: Job | None = pipe.recv()
-        except EOFError:
+        except (EOFError, OSError):  # the driver is gone
             return
         if job is None:
             return
@@ -229,4 +229,5 @@ def _work(pipe: Connection) -> None:
             answer: Answer | Exception = run_job(job, pipe.send)
         except Exception as error:
             answer = error
-        pipe.send(answer)
+        with contextlib.suppress(OSError):
+            pipe.send(answer)

@@ -1,5 +1,6 @@
 """Worker processes may die at any moment: jobs go on, others are kept, errors come back."""
 
+import multiprocessing
 import os
 import signal
 import time
@@ -11,7 +12,7 @@ import pytest
 from harness.errors import DataMissing, RunFailed
 from harness.planning.trials import judge_trials
 from harness.running.batch import run_batch
-from harness.running.executors import MAX_TRIES, WorkerProcesses
+from harness.running.executors import MAX_TRIES, WorkerProcesses, work
 from harness.running.here import ThisProcess
 from harness.running.job import Job, run_job
 from harness.training.stack import Stack, stack_key
@@ -158,3 +159,20 @@ def test_restart_ends_workers_at_once_whatever_they_do(pool, job):
     anew = {w.pid for w in workers_alive()}
     assert len(anew) == len(busy) == 2
     assert not anew & busy
+
+
+def test_a_worker_whose_driver_is_gone_ends_without_a_word(monkeypatch):
+    ours, theirs = multiprocessing.Pipe()
+
+    def leave_alone(job, report):
+        assert ours.recv() is None  # it has imported what it needs
+        ours.close()
+        report(0.5)  # in vain, as the answer will be
+
+    monkeypatch.setattr("harness.running.job.run_job", leave_alone)
+    before = signal.getsignal(signal.SIGINT)
+    ours.send("a job")
+    try:
+        work(theirs)
+    finally:
+        signal.signal(signal.SIGINT, before)
