@@ -147,7 +147,7 @@ def _same_as(node: fx.Node) -> fx.Node | None:
     if node.target in SAME_SHAPE:
         return source if node.meta.get("val") == source.meta.get("val") else None
     if node.target in BY_ONE:
-        return source if node.args[1] == 1 else None
+        return source if node.args[1] == 1 and _kind(node) == _kind(source) else None
     if node.target is aten.clone.default:  # a copy for the order's sake, of what has that order by now
         return source if _is_own_copy(node, source) else None
     if node.target is aten.transpose.int and source.target is aten.transpose.int:
