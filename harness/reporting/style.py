@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 import textwrap
 from collections.abc import Iterable, Iterator
@@ -133,6 +134,17 @@ def log_axis(axis: Any) -> None:
     axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,), numticks=6))
     axis.set_major_formatter(FuncFormatter(lambda v, _: power_of_ten(float(v))))
     axis.set_minor_locator(NullLocator())  # minor ticks would be half the time it takes to draw a report
+
+
+def long_axis(axes: Any, linear_up_to: float) -> None:
+    """Make a horizontal axis that starts at 0 logarithmic from some value on; plain labels, as `log_axis`."""
+    axes.set_xscale("symlog", linthresh=linear_up_to)
+    _, high = axes.get_xlim()
+    first, last = math.ceil(math.log10(linear_up_to)), math.floor(math.log10(max(high, linear_up_to)))
+    powers = [10.0**e for e in range(first, last + 1)]
+    axes.xaxis.set_major_locator(FixedLocator([0, *(powers if len(powers) < 4 else powers[1::2])]))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: power_of_ten(float(v)) if v else "0"))
+    axes.xaxis.set_minor_locator(NullLocator())
 
 
 def ratio_axis(axis: Any) -> None:

@@ -50,6 +50,15 @@ def test_odd_names_are_drawn_without_a_warning() -> None:
     assert "script" not in svg
 
 
+@pytest.mark.parametrize(("longer", "scale"), [(1, "linear"), (10, "linear"), (11, "symlog")])
+def test_steps_are_logarithmic_where_some_runs_are_far_longer(longer: int, scale: str) -> None:
+    bands = _bands(["short", "long"])
+    bands.loc[bands["arm"] == "long", "step"] *= longer
+    with drawing():
+        figure = learning_medians(bands, arm_styles(["short", "long"]), Measure("accuracy", False))
+    assert {axes.get_xscale() for axes in figure.axes} == {scale}
+
+
 def test_an_arm_keeps_its_style_whatever_arms_a_figure_shows() -> None:
     styles = arm_styles([f"arm {i}" for i in range(25)])
     assert len(set(styles.values())) == 25

@@ -12,10 +12,21 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from harness.reporting.figures.lines import line_panels, name_axes, name_lines
-from harness.reporting.style import INK, MUTED, ArmStyle, log_axis, new_grid, plain_axis, shown, wrapped
+from harness.reporting.style import (
+    INK,
+    MUTED,
+    ArmStyle,
+    log_axis,
+    long_axis,
+    new_grid,
+    plain_axis,
+    shown,
+    wrapped,
+)
 
 TITLE_WIDTH = 20  # letters over a panel
 TRAIN_LINE = (0, (4, 2))
+FAR_APART = 10  # times as many steps in the longest run as in the shortest: then steps are logarithmic
 
 
 class Measure(NamedTuple):
@@ -42,7 +53,7 @@ def learning_medians(bands: pd.DataFrame, styles: Mapping[str, ArmStyle], measur
         axes.plot(last["step"], last["median"], style.marker, color=style.colour, markersize=4)
         ends |= {str(arm): float(y) for y in last["median"]}
     for axes in dict.fromkeys(panels.values()):
-        _finish(axes, measure)
+        _finish(axes, measure, _linear_up_to(bands))
         axes.margins(x=0.01)
     name_axes(figure, panels, "optimizer steps", f"validation {measure.label}")
     name_lines(figure, panels, ends, styles)
@@ -64,7 +75,7 @@ def learning_panels(
             _seeds(axes, curves[(curves["arm"] == arm) & (curves["split"] == split)], line)
             _median(axes, bands[(bands["arm"] == arm) & (bands["split"] == split)], line, split)
         axes.set_title(wrapped(arm, TITLE_WIDTH), color=colour)
-        _finish(axes, measure)
+        _finish(axes, measure, _linear_up_to(bands))
     figure.supxlabel("optimizer steps", fontsize=8)
     figure.supylabel(shown(measure.label), fontsize=8)
     splits = set(bands["split"])
@@ -89,13 +100,24 @@ def _median(axes: Any, band: pd.DataFrame, colour: str, split: str) -> None:
     axes.plot(band["step"], band["median"], color=colour, linestyle=TRAIN_LINE if split == "train" else "-")
 
 
-def _finish(axes: Any, measure: Measure) -> None:
+def _linear_up_to(bands: pd.DataFrame) -> float | None:
+    """The first step after which anybody was evaluated, where some runs are far longer than others."""
+    lengths = bands.groupby("arm", sort=False)["step"].max()
+    if lengths.max() <= FAR_APART * lengths.min():
+        return None
+    return float(bands.loc[bands["step"] > 0, "step"].min())
+
+
+def _finish(axes: Any, measure: Measure, linear_up_to: float | None) -> None:
     axes.autoscale_view()
     if measure.log:
         axes.set_yscale("log")
         log_axis(axes.yaxis)
     else:
         plain_axis(axes.yaxis)
-    plain_axis(axes.xaxis)
+    if linear_up_to is None:
+        plain_axis(axes.xaxis)
+    else:
+        long_axis(axes, linear_up_to)
     if measure.target is not None:
         axes.axhline(measure.target, color=INK, linewidth=0.8, linestyle=":")
