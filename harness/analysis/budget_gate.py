@@ -11,15 +11,8 @@ from harness.analysis.tuning_curve import expected_best
 from harness.words.outcome import Outcome
 from harness.words.record import Status
 
-TUNED_BY = (
-    "final",
-    "best",
-    "area",
-    "overshoot",
-    "steps_to",
-    "diverged",
-    "success",
-)  # outcomes that tuning runs have
+# Outcomes that tuning runs have.
+TUNED_BY = ("final", "best", "area", "overshoot", "steps_to", "diverged", "success")
 
 
 def budget_gain(question: Question, arm: str) -> float | None:

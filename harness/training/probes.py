@@ -135,10 +135,9 @@ def effective_rate(at: Standing) -> Tensor:
     lr / (sqrt(G) + eps) for AdaGrad, say; lr itself where the rule scales no parameter on its own.
     """
     optimizer = OPTIMIZERS[at.run.stack.config["optimizer"]["name"]]
-    hyper = at.hyper(at.step - 1)
     if optimizer.effective_rate is None:
-        return at.by_weight(hyper["lr"].expand_as(at.params), torch.median)
-    coefficients = optimizer.rounded(hyper, at.step, at.params.dtype)
+        return at.by_weight(at.hyper(at.step - 1)["lr"].expand_as(at.params), torch.median)
+    (coefficients,) = at.run.coefficients(range(at.step - 1, at.step))
     return at.by_weight(optimizer.effective_rate(at.run.state, coefficients), torch.median)
 
 

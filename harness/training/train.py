@@ -78,8 +78,6 @@ def advance(run: Run, total: int, evaluations: Sequence[int], report: Report) ->
             probe(run, step, probed[step])
         if step == total or (step in due and not _go_on(run)):
             return
-        if step in due:
-            ahead.clear()
         if not ahead:
             until = min(e for e in (*evaluations, total) if e > step)  # who is there may change then
             ahead.extend(run.coefficients(range(step, min(until, step + AHEAD))))

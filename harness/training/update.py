@@ -2,8 +2,8 @@
 
 Gradients come a parameter tensor at a time, (m, n) each: to join large ones would cost as much as a
 rule does, and not to join small ones as much again. Rules are elementwise, so neither that nor the
-blocks below change a result. Recorded once
-(`capture`), a rule's results are written where they belong instead of copied there.
+blocks below change a result. Recorded once (`capture`), a rule's results are written where they belong
+instead of copied there.
 """
 
 from __future__ import annotations

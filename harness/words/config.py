@@ -179,15 +179,18 @@ class TrainSection(Word):
     def total_steps(self, n_train: int) -> int:
         """Optimizer steps of a whole run."""
         if self.seconds is not None and self.cost is not None:
-            size = n_train if self.batch_size == "full" else self.batch_size
-            return int(Decimal(str(self.seconds)) * 10**6 // self.cost.of_batch(size))
+            step_us = self.cost.of_batch(_examples(self.batch_size, n_train))
+            return int(Decimal(str(self.seconds)) * 10**6 // step_us)
         return self.steps if self.steps is not None else (self.epochs or 0) * self.steps_per_epoch(n_train)
 
 
 def batch_size_of(config: Mapping[str, Any], n_train: int) -> int:
     """Examples a step of a resolved config; "full" is all `n_train` of them."""
-    size = config["train"]["batch_size"]
-    return n_train if size == "full" else int(size)
+    return _examples(config["train"]["batch_size"], n_train)
+
+
+def _examples(batch_size: int | Literal["full"], n_train: int) -> int:
+    return n_train if batch_size == "full" else int(batch_size)
 
 
 def a_step(config: Mapping[str, Any], unit: str, n_train: int) -> float:

@@ -10,32 +10,15 @@ from harness.errors import unknown
 from harness.words.base import Word
 
 OUTCOMES = (
-    "final",
-    "best",
-    "steps_to",
-    "area",
-    "overshoot",
-    "probe",
-    "ensemble",
-    "success",
-    "diverged",
-    "cost",
-    "exact",
-)
+    "final", "best", "steps_to", "area", "overshoot", "probe", "ensemble", "success", "diverged",
+    "cost", "exact",
+)  # fmt: skip
 # Of a time to a target, and in words; modelled: by the cost of a step that the study declares.
 UNITS = {"steps": "steps", "examples": "training examples", "seconds": "modelled seconds"}
 # Those a run can already measure; the rest parses, and planning says that it isn't there yet.
 AVAILABLE_OUTCOMES = (
-    "final",
-    "best",
-    "steps_to",
-    "area",
-    "overshoot",
-    "diverged",
-    "success",
-    "probe",
-    "exact",
-)
+    "final", "best", "steps_to", "area", "overshoot", "diverged", "success", "probe", "exact",
+)  # fmt: skip
 
 
 class Outcome(Word):

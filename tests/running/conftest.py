@@ -24,10 +24,9 @@ TUNED, JUDGED = 2 * 3 * 2, 2 * 8  # trials of the two phases
 
 @pytest.fixture
 def design(tmp_path):
-    """The tiny study, with parts of its text replaced."""
+    """The tiny study, or another text, with parts of it replaced."""
 
-    def _design(*replacements, name="tiny"):
-        text = TEXT
+    def _design(*replacements, name="tiny", text=TEXT):
         for old, new in replacements:
             assert old in text
             text = text.replace(old, new)

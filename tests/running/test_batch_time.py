@@ -4,12 +4,10 @@ import pytest
 
 from harness.analysis.judge import judge_study
 from harness.cli.reports import evidence
-from harness.planning.design import make_design
 from harness.planning.studies import FOLDER
 from harness.reporting.content import build_document
 from harness.reporting.html import to_html
 from harness.running.run import run_study
-from harness.words.study_file import load_study
 
 SHRUNK = (
     ("n_train: 2048", "n_train: 256, n_val: 100, n_test: 100"),
@@ -26,16 +24,10 @@ STEPS = {"1": 20, "32": 16, "full": 7}  # in 2 ms, at 98.63, 118.16 and 259.28 u
 
 
 @pytest.fixture
-def ran(tmp_path, bench):
-    text = (FOLDER / "batch_size.yaml").read_text()
-    for old, new in SHRUNK:
-        assert old in text
-        text = text.replace(old, new)
-    path = tmp_path / "tiny.yaml"
-    path.write_text(text)
-    design, b = make_design(load_study(path)), bench()
-    run_study(design, b)
-    return design, evidence(b.store.contents())
+def ran(design, bench):
+    shrunk, b = design(*SHRUNK, text=(FOLDER / "batch_size.yaml").read_text()), bench()
+    run_study(shrunk, b)
+    return shrunk, evidence(b.store.contents())
 
 
 def test_a_shrunk_study_of_three_budgets_ends_in_a_report(ran):

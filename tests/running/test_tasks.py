@@ -5,7 +5,6 @@ import pytest
 
 from harness.analysis.judge import judge_study
 from harness.cli.reports import evidence
-from harness.planning.design import make_design
 from harness.planning.power import detectable
 from harness.planning.studies import FOLDER
 from harness.reporting.content import build_document
@@ -13,7 +12,6 @@ from harness.reporting.document import Figure, blocks_of
 from harness.reporting.html import to_html
 from harness.running.pilot import known_sigmas
 from harness.running.run import run_study
-from harness.words.study_file import load_study
 from harness.words.tasks import tasks_of
 
 SHRUNK = (
@@ -27,17 +25,12 @@ LEFT_OUT = ("digits_noisy", "curves_deep", "teacher_wide")  # nine are the fewes
 
 
 @pytest.fixture
-def ran(tmp_path, bench):
-    text = (FOLDER / "optimizers_tasks.yaml").read_text()
-    for old, new in SHRUNK:
-        assert old in text
-        text = text.replace(old, new)
-    text = "\n".join(line for line in text.splitlines() if not line.strip().startswith(LEFT_OUT))
-    path = tmp_path / "tiny.yaml"
-    path.write_text(text)
-    design, b = make_design(load_study(path)), bench()
-    run_study(design, b)
-    return design, b
+def ran(design, bench):
+    lines = (FOLDER / "optimizers_tasks.yaml").read_text().splitlines()
+    text = "\n".join(line for line in lines if not line.strip().startswith(LEFT_OUT))
+    shrunk, b = design(*SHRUNK, text=text), bench()
+    run_study(shrunk, b)
+    return shrunk, b
 
 
 def test_a_shrunk_study_over_tasks_ends_in_a_report(ran, tmp_path):

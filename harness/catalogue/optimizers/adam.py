@@ -7,6 +7,8 @@ lr m^ / (sqrt(v^) + eps) = lr c / (1-b1^t) m / (sqrt(v) + c eps).
 
 from __future__ import annotations
 
+import math
+
 import torch
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 from torch import Tensor
@@ -117,7 +119,7 @@ def adamax_rate(state: State, c: Hyper) -> Tensor:
 
 def _growth(step: Tensor) -> Tensor:
     """NAdam's momentum at a step as a share of beta1: 1 - 0.96^(t psi) / 2."""
-    return 1 - 0.5 * power(0.96, step * MOMENTUM_DECAY)
+    return 1 - 0.5 * torch.exp(step * MOMENTUM_DECAY * math.log(0.96))
 
 
 def _grown(step: Tensor) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -98,6 +97,6 @@ def divided(params: Tensor, numerator: Tensor, denominator: Tensor) -> Tensor:
     return torch.addcdiv(params, numerator, denominator, value=-1)
 
 
-def power(base: Tensor | float, exponent: Tensor) -> Tensor:
+def power(base: Tensor, exponent: Tensor) -> Tensor:
     """Base to the exponent by logarithm: torch.pow's last bit depends on where an element stands."""
-    return torch.exp(exponent * (torch.log(base) if isinstance(base, Tensor) else math.log(base)))
+    return torch.exp(exponent * torch.log(base))

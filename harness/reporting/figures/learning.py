@@ -52,8 +52,9 @@ def learning_medians(bands: pd.DataFrame, styles: Mapping[str, ArmStyle], measur
         last = band.dropna(subset=["median"]).tail(1)
         axes.plot(last["step"], last["median"], style.marker, color=style.colour, markersize=4)
         ends |= {str(arm): float(y) for y in last["median"]}
+    linear_up_to = _linear_up_to(bands)
     for axes in dict.fromkeys(panels.values()):
-        _finish(axes, measure, _linear_up_to(bands))
+        _finish(axes, measure, linear_up_to)
         axes.margins(x=0.01)
     name_axes(figure, panels, "optimizer steps", f"validation {measure.label}")
     name_lines(figure, panels, ends, styles)
@@ -69,13 +70,14 @@ def learning_panels(
     """
     arms = [a for a in styles if a in set(bands["arm"])]
     figure, panels = new_grid(len(arms), 4 if len(arms) > 3 else 3, 1.7, sharex=True, sharey=True)
+    linear_up_to = _linear_up_to(bands)
     for axes, arm in zip(panels, arms, strict=True):
         colour = styles[arm].colour
         for split, line in (("train", MUTED), ("val", colour)):
             _seeds(axes, curves[(curves["arm"] == arm) & (curves["split"] == split)], line)
             _median(axes, bands[(bands["arm"] == arm) & (bands["split"] == split)], line, split)
         axes.set_title(wrapped(arm, TITLE_WIDTH), color=colour)
-        _finish(axes, measure, _linear_up_to(bands))
+        _finish(axes, measure, linear_up_to)
     figure.supxlabel("optimizer steps", fontsize=8)
     figure.supylabel(shown(measure.label), fontsize=8)
     splits = set(bands["split"])
