@@ -7,19 +7,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from harness.cli.titles import Titles
 from harness.errors import HarnessError
 from harness.planning.studies import all_studies
-from harness.words.study_file import load_study
 
 
 def listing(results: Path, reports: Path) -> list[dict[str, Any]]:
     """One row a study, and one a tier of it that has run: name, title, claim, state, verdict."""
-    return [row for path in all_studies() for row in _rows(path, results, reports)]
+    titles = Titles(results)
+    rows = [row for path in all_studies() for row in _rows(path, titles, results, reports)]
+    titles.keep()
+    return rows
 
 
-def _rows(path: Path, results: Path, reports: Path) -> Iterator[dict[str, Any]]:
+def _rows(path: Path, titles: Titles, results: Path, reports: Path) -> Iterator[dict[str, Any]]:
     try:
-        study = load_study(path).study
+        study = titles.title(path)
     except HarnessError as error:
         yield {"name": path.stem, "title": "", "claim": "", "state": "broken", "verdict": str(error)}
         return
@@ -28,7 +31,7 @@ def _rows(path: Path, results: Path, reports: Path) -> Iterator[dict[str, Any]]:
         begun = (results / stored / "design.json").exists()
         state = "judged" if verdict else "begun" if begun else "new"
         if stored == path.stem or state != "new":
-            told = {"name": stored, "title": study.title, "claim": study.claim.says}
+            told = {"name": stored, "title": study.title, "claim": study.claim}
             yield {**told, "state": state, "verdict": verdict}
 
 
