@@ -26,7 +26,6 @@ from harness.records.parts import Stored
 from harness.records.store import Store
 from harness.records.tracking import LIMITS, artifact_folder, is_server, tracking_uri
 from harness.records.view import NOTE_TAG, VIEW_TAG, note, view_state
-from harness.words.design import Design
 from harness.words.record import Status
 from harness.words.trial import Planned
 from harness.words.verdict import StudyVerdict
@@ -142,9 +141,10 @@ class Mirror:
         if not stale:
             return SyncResult(0, len(statuses), 0)
         design, created, error, in_a_row = self.store.design(), 0, "", 0
+        study_hash = design.hash if design else ""  # takes half a millisecond: once for all trials
         for stored in self.store.stored(stale):
             try:
-                self._mirror(stored, plan.get(stored.record.trial, []), design)
+                self._mirror(stored, plan.get(stored.record.trial, []), study_hash)
                 created, in_a_row = created + 1, 0
             except MLFLOW_ERRORS as problem:
                 error, in_a_row = _first_line(problem), in_a_row + 1
@@ -210,12 +210,12 @@ class Mirror:
             return False
         return planned is None or known.arm == runs.arm_tag(planned)
 
-    def _mirror(self, stored: Stored, planned: list[Planned], design: Design | None) -> None:
+    def _mirror(self, stored: Stored, planned: list[Planned], study_hash: str) -> None:
         trial = stored.record.trial
         old = self._known.pop(trial, None)
         if old is not None:
             self._client.delete_run(old.run)
-        tags = runs.trial_tags(stored, planned, design)
+        tags = runs.trial_tags(stored, planned, study_hash)
         started_ms, ended_ms = runs.span_ms(stored)
         run = self._client.create_run(self.experiment_id, started_ms, tags, runs.run_name(tags)).info.run_id
         self._log(run, stored)

@@ -13,7 +13,6 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
 
 from harness.records.parts import Stored
 from harness.words.base import content_hash
-from harness.words.design import Design
 from harness.words.paths import flatten
 from harness.words.trial import Planned
 from harness.words.verdict import StudyVerdict
@@ -21,13 +20,13 @@ from harness.words.verdict import StudyVerdict
 T = TypeVar("T")
 PARAMS_A_CALL = 100
 METRICS_A_CALL = 1000
-CURVE_VALUES = 180  # of a run, about: at 0.07 ms a value, more would take a trial beyond 25 ms
+CURVE_VALUES = 128  # of a run, about, at 0.07 ms each: four curves of a run of 30 epochs are shown whole
 LONGEST_DIGEST = 36  # of a data set: more is an error
 FEWEST_POINTS = 10  # a curve keeps, however many curves there are
 LONGEST_VALUE = 500  # characters; MLflow cuts params at 6,000 and tags at 8,000 without a word
 
 
-def trial_tags(stored: Stored, places: Sequence[Planned], design: Design | None) -> dict[str, str]:
+def trial_tags(stored: Stored, places: Sequence[Planned], study_hash: str) -> dict[str, str]:
     """The tags of a trial's run. `places`: where the plan has the trial; two equal arms share one."""
     record = stored.record
     points = [str(p.point) for p in places if p.point is not None]
@@ -44,7 +43,7 @@ def trial_tags(stored: Stored, places: Sequence[Planned], design: Design | None)
         "status": record.status.value,
         "reason": record.reason,
         "diverged_at_step": "" if record.diverged_at_step is None else str(record.diverged_at_step),
-        "study_hash": design.hash if design else "",
+        "study_hash": study_hash,
         "data_fingerprint": record.provenance.data_fingerprint,
         "code_version": record.provenance.versions.get("harness", ""),
         "device": record.provenance.device,
