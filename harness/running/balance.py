@@ -108,6 +108,11 @@ def probe_passes(config: dict[str, Any], steps: int) -> int:
     return sum(PASSES[read] for names in moments for read in {PROBES[name].reads for name in names})
 
 
+def trials_within(work: float, config: dict[str, Any]) -> int:
+    """How many trials, at least one, together are no more than so much work."""
+    return max(1, math.floor(work / _work(config)))
+
+
 def _work(config: dict[str, Any]) -> float:
     """Of one trial: steps x examples a step x parameters."""
     run = RunConfig.model_validate(config)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness.errors import RunFailed
 from harness.records.store import Store
-from harness.running.balance import balanced, cost_of
+from harness.running.balance import balanced, cost_of, trials_within
 from harness.running.executors import Executor
 from harness.running.job import LARGEST, Answer, Job, Report, pacer_of
 from harness.running.observer import Observer
@@ -19,6 +19,7 @@ from harness.training.stack import Stack, stacks_of
 from harness.words.record import Status
 from harness.words.trial import Trial
 
+JOB_WORK = 5e10  # of a job, some ten seconds of a CPU's arithmetic: what a killed run may lose
 POLL_S = 0.5  # how often progress inside a stack is passed on
 
 
@@ -73,7 +74,7 @@ def _jobs(bench: Bench, todo: list[Trial], predicted: Collection[str]) -> list[J
             stack,
             bench.cache_dir,
             bench.device,
-            predict=any(t.id in predicted for t in stack.trials),
+            predicted=frozenset(trial.id for trial in stack.trials) & set(predicted),
             largest=bench.largest_stack,
         )
         for stack in stacks
@@ -83,6 +84,8 @@ def _jobs(bench: Bench, todo: list[Trial], predicted: Collection[str]) -> list[J
 def shared_out(trials: Iterable[Trial], workers: int, largest: int, pacer: Pacer) -> list[Stack]:
     """The stacks of some trials for so many workers, in the order in which they are to start."""
     stacks = stacks_of(trials, largest)
+    if pacer.device == "cpu":
+        stacks = [part for stack in stacks for part in stack.parts(trials_within(JOB_WORK, stack.config))]
     return balanced(stacks, workers, cost_of(stacks, pacer))
 
 

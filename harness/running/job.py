@@ -34,7 +34,7 @@ class Job(NamedTuple):
     stack: Stack
     cache_dir: Path
     device: str = "cpu"
-    predict: bool = False  # whether its trials leave predictions too
+    predicted: frozenset[str] = frozenset()  # ids of the trials that leave predictions too
     largest: int = LARGEST  # trials trained together, at most
 
     def halved(self) -> Job:
@@ -89,6 +89,11 @@ def _train_in_parts(job: Job, splits: Sequence[Splits], report: Report) -> Answe
     """Train the stack part by part, in stacks of the fastest size; out of memory halves that."""
     trials, records, predictions = job.stack.trials, list[Record](), dict[str, Predictions]()
     size = part_size(job, splits)
+
+    def leave(trial: str, its: Predictions) -> None:
+        if trial in job.predicted:
+            predictions[trial] = its
+
     while len(records) < len(trials):
         done = len(records)
         part = slice(done, done + size)
@@ -96,9 +101,9 @@ def _train_in_parts(job: Job, splits: Sequence[Splits], report: Report) -> Answe
         def tell(share: float, done: int = done, size: int = size) -> None:
             report((done + share * min(size, len(trials) - done)) / len(trials))
 
-        leave = predictions.__setitem__ if job.predict else None
         try:
-            records += train(Stack(job.stack.key, trials[part]), splits[part], job.device, tell, leave)
+            stack = Stack(job.stack.key, trials[part])
+            records += train(stack, splits[part], job.device, tell, leave if job.predicted else None)
         except Exception as error:
             if size == 1 or not is_out_of_memory(error):
                 raise

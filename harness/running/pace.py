@@ -32,7 +32,7 @@ SIZES = (1, 4, 16, 64, 256, 1024, 4096)
 WARM_UP, TIMED = 1, 4  # steps; the first records the program
 WORSE = 1.3  # times the best so far: no larger stack is tried
 SPENT = 0.03  # of a stack's own time
-GAIN = 0.03  # share of time that makes smaller stacks worth it
+GAIN = 0.1  # share of time that makes larger stacks worth it: they take cache from other workers too
 MEMORY_SHARE = 0.5  # of what is free to one worker
 
 
@@ -54,17 +54,36 @@ class Pace(Word):
         return Pace(step_s={**self.step_s, size: step_s})
 
     def parts(self, trials: int, largest: int) -> int:
-        """Into how many stacks of at most `largest` to cut so many trials for the least time."""
-        counts = sorted({math.ceil(trials / size) for size in (*self.step_s, min(trials, largest))})
-        allowed = [n for n in counts if math.ceil(trials / n) <= largest]
-        times = {n: self.step(math.ceil(trials / n)) for n in allowed}
-        return next(n for n in allowed if times[n] <= (1 + GAIN) * min(times.values()))
+        """Into how many stacks of at most `largest` to cut so many trials, for about the least time.
+
+        Of those the smallest. Alone is the smallest of all, so that no stack is chosen in which a trial
+        takes longer than alone.
+        """
+        sizes = {math.ceil(trials / n) for n in range(math.ceil(trials / largest), trials + 1)}
+        times = {size: self.step(size) for size in sizes}
+        size = min(size for size in sizes if times[size] <= (1 + GAIN) * min(times.values()))
+        return math.ceil(trials / size)
 
 
 def _between(known: dict[int, float], size: int) -> float:
-    """Linear in the logarithms; beyond the largest size that was measured as there."""
+    """Linear in the logarithms; beyond the largest size that was timed by `_beyond`."""
     sizes = sorted(known)
+    if size > sizes[-1]:
+        return _beyond(known, size)
     return float(np.exp(np.interp(np.log(size), np.log(sizes), np.log([known[s] for s in sizes]))))
+
+
+def _beyond(known: dict[int, float], size: int) -> float:
+    """A trial's own arithmetic and its part of the overhead that its stack shares, by the two largest sizes.
+
+    Where one alone was timed all is taken for overhead: what wasn't timed promises more.
+    """
+    *smaller, last = sorted(known)
+    shared = most = known[last] * last
+    if smaller:
+        before = smaller[-1]
+        shared = min(most, max(0.0, (known[before] - known[last]) / (1 / before - 1 / last)))
+    return known[last] - shared / last + shared / size
 
 
 class Pacer(Word):
@@ -137,9 +156,10 @@ def _write(file: Path, pace: Pace) -> None:
 
 
 def _time(stack: Stack, splits: Sequence[Splits], size: int, device: str) -> float:
-    """Seconds a step takes, for each of the first `size` trials."""
-    trials = stack.trials[:size]
-    data = list(splits[:size]) if len(splits) >= size else [splits[0]] * size
+    """Seconds a step takes for each of `size` trials, drawn evenly from the stack: of all its optimizers."""
+    drawn = [i * len(stack.trials) // size for i in range(size)]
+    trials = tuple(stack.trials[i] for i in drawn)
+    data = [splits[i] if len(splits) == len(stack.trials) else splits[0] for i in drawn]
     with one_thread(), torch.no_grad():
         run = start(Stack(stack.key, trials), data, torch.device(device))
         n_train = len(run.data.splits["train"])

@@ -89,20 +89,28 @@ def _stacked(arrays: Sequence[Any], dtype: torch.dtype, device: torch.device) ->
 
 
 def hyperparameters(trials: Sequence[Trial], device: torch.device) -> dict[str, Tensor]:
-    """Every number of the optimizer as (M, 1) float64; a weight decay of 0 throughout is left out.
+    """Every number of the trials' one optimizer but the learning rate, (M, 1) float64.
 
-    The learning rate is times the trial's `lr_multiple`.
+    A weight decay of 0 throughout is left out.
     """
     sections = [trial.config["optimizer"] for trial in trials]
-    names = OPTIMIZERS[sections[0]["name"]].options.model_fields
+    names = OPTIMIZERS[sections[0]["name"]].options.model_fields.keys() - {"lr"}
     values = {name: [float(section[name]) for section in sections] for name in names}
-    multiples = (trial.config["train"]["lr_multiple"] for trial in trials)
-    values["lr"] = [lr * multiple for lr, multiple in zip(values["lr"], multiples, strict=True)]
     return {
-        name: torch.tensor(numbers, dtype=torch.float64, device=device).unsqueeze(1)
+        name: _column(numbers, device)
         for name, numbers in values.items()
         if name != "weight_decay" or any(numbers)
     }
+
+
+def learning_rates(trials: Sequence[Trial], device: torch.device) -> Tensor:
+    """Each trial's learning rate times its `lr_multiple`, (M, 1) float64."""
+    configs = [trial.config for trial in trials]
+    return _column([c["optimizer"]["lr"] * c["train"]["lr_multiple"] for c in configs], device)
+
+
+def _column(numbers: Sequence[float], device: torch.device) -> Tensor:
+    return torch.tensor(numbers, dtype=torch.float64, device=device).unsqueeze(1)
 
 
 def strengths(trials: Sequence[Trial], device: torch.device) -> Tensor:

@@ -17,7 +17,6 @@ from torch import Tensor
 
 from harness.catalogue.dropout import mix
 from harness.catalogue.layers import hidden_layers
-from harness.catalogue.optimizers import OPTIMIZERS
 from harness.training.activity import Activity, activity
 from harness.training.evaluate import CHUNK
 from harness.training.leaving import Weights
@@ -58,10 +57,6 @@ class Standing:
             grads, _ = self.run.program.gradient(self.params, buffers, x, y)
             total += torch.cat(grads, 1).double() * (x.shape[1] / len(train))
         return total
-
-    def hyper(self, step: int) -> dict[str, Tensor]:
-        """The optimizer's numbers at a step, counted from 0, with the schedule's rate."""
-        return {**self.run.hyper, "lr": self.run.learning_rates([step])[0]}
 
     def by_weight(self, flat: Tensor, number: Callable[[Tensor], Tensor]) -> Tensor:
         """`number` of every layer's part of flat (m, P), taken as one weight matrix: (m, L) float64."""
@@ -123,9 +118,10 @@ def sparsity(at: Standing) -> Tensor:
 
 def update_ratio(at: Standing) -> Tensor:
     """||dW|| / ||W|| of the next optimizer step, were it taken on the training set's gradient."""
-    optimizer = OPTIMIZERS[at.run.stack.config["optimizer"]["name"]]
     grads = at.run.penalties.applied(at.gradient.to(at.params.dtype), at.params)
-    params, _ = optimizer.update(grads, at.run.state, at.params, at.hyper(at.step), at.step + 1)
+    (coefficients,) = at.run.coefficients(range(at.step, at.step + 1))
+    by_group = zip(at.run.groups, coefficients, strict=True)
+    params = torch.cat([group.stepped(grads, at.params, its) for group, its in by_group])
     return at.by_weight(params.double() - at.params.double(), _norm) / at.by_weight(at.params, _norm)
 
 
@@ -134,11 +130,11 @@ def effective_rate(at: Standing) -> Tensor:
 
     lr / (sqrt(G) + eps) for AdaGrad, say; lr itself where the rule scales no parameter on its own.
     """
-    optimizer = OPTIMIZERS[at.run.stack.config["optimizer"]["name"]]
-    if optimizer.effective_rate is None:
-        return at.by_weight(at.hyper(at.step - 1)["lr"].expand_as(at.params), torch.median)
-    (coefficients,) = at.run.coefficients(range(at.step - 1, at.step))
-    return at.by_weight(optimizer.effective_rate(at.run.state, coefficients), torch.median)
+    last = range(at.step - 1, at.step)
+    (rates,), (coefficients,) = at.run.learning_rates(last), at.run.coefficients(last)
+    by_group = zip(at.run.groups, coefficients, strict=True)
+    own = [group.effective_rate(rates, its).expand(-1, at.params.shape[1]) for group, its in by_group]
+    return at.by_weight(torch.cat([rate.double() for rate in own]), torch.median)
 
 
 def _norm(weights: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -14,20 +14,21 @@ from torch import Tensor, nn
 from harness.catalogue.data.base import Splits
 from harness.catalogue.losses import LOSSES, smoothed
 from harness.catalogue.metrics import Measure, measured
-from harness.catalogue.optimizers import OPTIMIZERS, Hyper, State
+from harness.catalogue.optimizers import Hyper
 from harness.catalogue.resolve import options_of
 from harness.catalogue.schedules import SCHEDULES, Heard, silence
 from harness.errors import BadInput
+from harness.training.groups import Group, groups_of, kept
 from harness.training.leaving import EarlyStopping, Weights, early_stopping
-from harness.training.members import StackData, dtype_of, hyperparameters, stack_data, strengths
+from harness.training.members import StackData, dtype_of, learning_rates, stack_data, strengths
 from harness.training.penalty import Penalties, penalties
 from harness.training.program import Buffers, Program, make_program
 from harness.training.stack import Stack
 from harness.training.start import build_module, initial_state, noise_key
-from harness.training.update import Update, update_of
 from harness.words.base import canonical
 from harness.words.config import RunConfig, TrainSection
 
+Coefficients = tuple[Hyper, ...]  # of one step: (n, 1) each, one Hyper a group
 Probed = dict[str, dict[int, list[float]]]  # probe -> step -> values, as in a record
 
 PROBE = 4  # examples an own network is tried on
@@ -44,13 +45,12 @@ class Run:
 
     stack: Stack  # of M trials
     program: Program
-    update: Update
     data: StackData
-    hyper: dict[str, Tensor]  # name -> (m, 1) float64
+    lr: Tensor  # (m, 1) float64, before the schedule
     keys: Tensor  # (m,) noise keys
     strength: Tensor  # (m,) of the augmentation, float64
     params: Tensor  # (m, P)
-    state: State
+    groups: list[Group]  # of the m members, by optimizer
     buffers: Buffers
     metrics: dict[str, Measure]
     penalties: Penalties  # of m members
@@ -72,26 +72,22 @@ class Run:
         self.rows, self.worst = self.rows[keep], self.worst[keep]
         self.params, self.keys = self.params[keep], self.keys[keep]
         self.strength = self.strength[keep]
-        self.state = tuple(slot[keep] for slot in self.state)
         self.buffers = {name: b[keep] for name, b in self.buffers.items()}
-        self.hyper = {name: value[keep] for name, value in self.hyper.items()}
+        self.lr, self.groups = self.lr[keep], kept(self.groups, keep)
         self.penalties, self.heard = self.penalties.of(keep), self.heard.of(keep)
         self.data = self.data._replace(member=self.data.member[keep])
 
     def learning_rates(self, steps: Sequence[int]) -> Tensor:
         """Each member's learning rate at each of S steps, (S, m, 1) float64."""
-        lr = self.hyper["lr"]
-        rates = lr * lr.new_tensor([self.factor(step) for step in steps]).view(-1, 1, 1)
+        rates = self.lr * self.lr.new_tensor([self.factor(step) for step in steps]).view(-1, 1, 1)
         return rates if self.listen is None else rates * self.heard.factor.unsqueeze(1)
 
-    def coefficients(self, steps: range) -> list[Hyper]:
-        """The optimizer's coefficients of each step, (m, 1) each: many steps' for the calls of one."""
-        optimizer = OPTIMIZERS[self.stack.config["optimizer"]["name"]]
-        hyper = {**self.hyper, "lr": self.learning_rates(steps)}
-        numbers = hyper["lr"].new_tensor([step + 1 for step in steps]).view(-1, 1, 1)
-        found = optimizer.rounded(hyper, numbers, self.params.dtype)
-        columns = (v.unbind() if v.dim() == 3 else (v,) * len(steps) for v in found.values())
-        return [dict(zip(found, values, strict=True)) for values in zip(*columns, strict=True)]
+    def coefficients(self, steps: range) -> list[Coefficients]:
+        """The optimizers' coefficients of each step."""
+        rates = self.learning_rates(steps)
+        numbers = rates.new_tensor([step + 1 for step in steps]).view(-1, 1, 1)
+        by_group = [group.coefficients(rates, numbers, self.params.dtype) for group in self.groups]
+        return list(zip(*by_group, strict=True))
 
     def placed(self, values: Tensor, absent: float) -> Tensor:
         """Values (m,) of the members still there as (M,), `absent` for the others."""
@@ -114,7 +110,6 @@ def start(stack: Stack, splits: Sequence[Splits], device: torch.device) -> Run:
     run_config = RunConfig.model_validate(config)
     data = stack_data(splits, dtype_of(config), device)
     program = program_of(config, splits[0].shapes, data)
-    optimizer = OPTIMIZERS[config["optimizer"]["name"]]
     schedule, options = SCHEDULES[run_config.schedule.name], options_of(run_config, "schedule")
     total, _ = plan_steps(config, len(data.splits["train"]))
     weights = _initial_weights(stack, splits[0], program.module, device)
@@ -124,12 +119,11 @@ def start(stack: Stack, splits: Sequence[Splits], device: torch.device) -> Run:
         stack=stack,
         program=program,
         data=data,
-        hyper=hyperparameters(stack.trials, device),
+        lr=learning_rates(stack.trials, device),
         keys=torch.tensor([noise_key(t) for t in stack.trials], device=device),
         strength=strengths(stack.trials, device),
         params=weights.params,
-        update=_update_of(config["optimizer"]["name"]),
-        state=optimizer.init(weights.params),
+        groups=groups_of(stack.trials, weights.params),
         buffers=weights.buffers,
         metrics=metrics,
         penalties=penalties(stack.trials, program.layout, weights.params),
@@ -175,11 +169,6 @@ def _program(
     module = build_module(config, *shapes).to(device)
     loss = smoothed(LOSSES[config["train"]["loss"]], config["train"]["label_smoothing"])
     return make_program(module, loss, example, mixed=config["train"]["dtype"] == "bfloat16")
-
-
-@cache
-def _update_of(optimizer: str) -> Update:
-    return update_of(OPTIMIZERS[optimizer])
 
 
 def _listener(config: RunConfig, data: StackData) -> Callable[[Heard, Tensor], Heard] | None:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 from harness.catalogue.data import DATASETS
 from harness.catalogue.networks import NETWORKS
-from harness.catalogue.optimizers import OPTIMIZERS
 from harness.training.penalty import SWITCHES
 from harness.words.base import canonical
 from harness.words.paths import flatten
 from harness.words.trial import Trial
 
-VARYING = ("train.augment_strength", "train.lr_multiple", "train.stream")  # of every network and optimizer
+VARYING = ("train.augment_strength", "train.lr_multiple", "train.stream")  # of every network
+DRAWN = ("model.init", "model.init_gain", "model.init_bias")  # of the catalogue's: what weights start from
 
 
 class Stack(NamedTuple):
@@ -29,33 +29,41 @@ class Stack(NamedTuple):
         """The config of the first trial: equal for all but the varying paths."""
         return self.trials[0].config
 
+    def parts(self, largest: int) -> list[Stack]:
+        """The stack as several of at most `largest` trials and about equal size, in order."""
+        count = -(-len(self.trials) // largest)
+        bounds = [len(self.trials) * i // count for i in range(count + 1)]
+        return [self._replace(trials=self.trials[a:b]) for a, b in pairwise(bounds)]
+
 
 def stack_key(config: dict[str, Any]) -> str:
     """Equal for trials that can train together.
 
-    Learning rate, decay and every other number of the optimizer, the varying options of network and
-    data, what `VARYING` names and seeds vary inside a stack; whatever changes shapes or code is
-    part of the key.
+    The optimizer with all its numbers, inits, the varying options of network and data, what `VARYING`
+    names and seeds vary inside a stack; what changes shapes or the code of a gradient is in the key.
     """
-    varying, switches = varying_paths(config), _switches(config)
-    rest = {path: value for path, value in flatten(config) if path not in varying}
+    varying, switches = _varying(config), _switches(config)
+    rest = {path: value for path, value in flatten(config) if path not in varying | switches}
     structure = {path: _is_on(value) for path, value in flatten(config) if path in switches}
     return canonical([rest, structure])
 
 
-def varying_paths(config: dict[str, Any]) -> set[str]:
-    """The dotted paths whose values are (M,) tensors inside a stack."""
-    numbers = OPTIMIZERS[config["optimizer"]["name"]].options.model_fields
-    data = DATASETS[config["data"]["name"]].varying
-    varying = {f"optimizer.{name}" for name in numbers} | {f"data.{name}" for name in data}
-    return varying | _switches(config) | set(VARYING)
+def _varying(config: dict[str, Any]) -> set[str]:
+    """The dotted paths that change values alone."""
+    optimizer = {f"optimizer.{name}" for name in config["optimizer"]}
+    data = {f"data.{name}" for name in DATASETS[config["data"]["name"]].varying}
+    return optimizer | data | set(VARYING) | set(() if _is_own(config) else DRAWN)
 
 
 def _switches(config: dict[str, Any]) -> set[str]:
     """Varying options of network and penalties; at 0 the part they belong to isn't there at all."""
-    if "class" in config["model"]:
-        return set(SWITCHES)
-    return {f"model.{name}" for name in NETWORKS[config["model"]["name"]].varying} | set(SWITCHES)
+    own = () if _is_own(config) else NETWORKS[config["model"]["name"]].varying
+    return {f"model.{name}" for name in own} | set(SWITCHES)
+
+
+def _is_own(config: dict[str, Any]) -> bool:
+    """Whether the network is the user's own."""
+    return "class" in config["model"]
 
 
 def _is_on(value: object) -> bool:
@@ -63,17 +71,17 @@ def _is_on(value: object) -> bool:
 
 
 def stacks_of(trials: Iterable[Trial], largest: int) -> list[Stack]:
-    """Group trials by key and phase, in order, into stacks of at most `largest` trials of about equal size.
+    """Group trials by key and phase into stacks of at most `largest` trials of about equal size.
 
-    Phases stay apart because only judged trials may see the test split.
+    Phases stay apart because only judged trials may see the test split. Trials of one optimizer stand
+    together, in their own order.
     """
     groups: dict[tuple[str, str], list[Trial]] = defaultdict(list)
     for trial in trials:
         groups[stack_key(trial.config), trial.phase].append(trial)
-    return [Stack(key, part) for (key, _), group in groups.items() for part in _parts(group, largest)]
+    stacks = [Stack(key, tuple(sorted(group, key=_optimizer))) for (key, _), group in groups.items()]
+    return [part for stack in stacks for part in stack.parts(largest)]
 
 
-def _parts(group: Sequence[Trial], largest: int) -> list[tuple[Trial, ...]]:
-    count = -(-len(group) // largest)
-    bounds = [len(group) * i // count for i in range(count + 1)]
-    return [tuple(group[a:b]) for a, b in pairwise(bounds)]
+def _optimizer(trial: Trial) -> str:
+    return str(trial.config["optimizer"]["name"])

@@ -13,14 +13,13 @@ from torch import Tensor
 from harness.catalogue.augmentation import augmented
 from harness.catalogue.data.base import Splits
 from harness.catalogue.dropout import mix
-from harness.catalogue.optimizers import Hyper
 from harness.training.evaluate import over_splits
 from harness.training.finish import finish
 from harness.training.leaving import Weights, worth_gathering
 from harness.training.members import stacked_orders
 from harness.training.predict import check_predictable, predict
 from harness.training.probes import probe, probe_end, probe_plan
-from harness.training.run import Run, plan_steps, start
+from harness.training.run import Coefficients, Run, plan_steps, start
 from harness.training.stack import Stack
 from harness.words.config import batch_size_of
 from harness.words.predictions import Predictions
@@ -69,7 +68,7 @@ def advance(run: Run, total: int, evaluations: Sequence[int], report: Report) ->
         run.stack.trials, n_train, batch_size_of(run.stack.config, n_train), run.params.device
     )
     due, probed = set(evaluations), probe_plan(run.stack.config, total)
-    ahead: deque[Hyper] = deque()
+    ahead: deque[Coefficients] = deque()
     for step in range(total + 1):
         if step in due:
             measure(run, step)
@@ -93,7 +92,7 @@ def _go_on(run: Run) -> bool:
     return staying > 0
 
 
-def train_step(run: Run, step: int, index: Tensor, coefficients: Hyper) -> None:
+def train_step(run: Run, step: int, index: Tensor, coefficients: Coefficients) -> None:
     """One optimizer step on the batches of index (M, B); `step` counts from 0."""
     augment = run.stack.config["train"]["augment"]
     if run.program.dropouts:
@@ -106,7 +105,8 @@ def train_step(run: Run, step: int, index: Tensor, coefficients: Hyper) -> None:
     grads, (loss, run.buffers) = run.program.gradient(run.params, run.buffers, x, y)
     if run.penalties.any:
         grads = (run.penalties.applied(torch.cat(grads, 1), run.params),)
-    run.update(grads, run.state, run.params, coefficients)
+    for group, its in zip(run.groups, coefficients, strict=True):
+        group.take_step(grads, run.params, its)
     run.worst = torch.maximum(run.worst, loss.abs())
 
 

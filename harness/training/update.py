@@ -32,9 +32,9 @@ def update_of(optimizer: Optimizer) -> Update:
         slots = zip(*(torch.split(slot, sizes, 1) for slot in state), strict=True) if state else repeat(())
         for part, own, own_slots in zip(grads, torch.split(params, sizes, 1), slots, strict=False):
             for block in _blocks(part):
-                c = {name: _rows(value, block) for name, value in coefficients.items()}
-                its_slots = tuple(_rows(slot, block) for slot in own_slots)
-                _apply(optimizer, _rows(part, block), its_slots, _rows(own, block), c)
+                c = {name: rows(value, block) for name, value in coefficients.items()}
+                its_slots = tuple(rows(slot, block) for slot in own_slots)
+                _apply(optimizer, rows(part, block), its_slots, rows(own, block), c)
 
     return by_shape(update, _sizes)
 
@@ -71,6 +71,6 @@ def _blocks(part: Tensor) -> list[slice]:
     return [slice(start, start + rows) for start in range(0, len(part), rows)]
 
 
-def _rows(values: Tensor, block: slice) -> Tensor:
-    """Some models' rows; the tensor itself where that is all of them."""
+def rows(values: Tensor, block: slice) -> Tensor:
+    """Some models' rows; the tensor itself where that is all of them, for less than a view costs."""
     return values if block.start == 0 and block.stop >= len(values) else values[block]

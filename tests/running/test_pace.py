@@ -32,19 +32,20 @@ MIDDLE = pace(s1=100, s4=60, s16=90)
     [
         (GAINS, 1, 256, 1),
         (GAINS, 18, 256, 1),
-        (GAINS, 64, 256, 1),
-        (GAINS, 100, 256, 1),  # beyond what was timed: as there
-        (GAINS, 18, 10, 2),  # two of nine
-        (GAINS, 100, 64, 2),
+        (GAINS, 64, 256, 4),  # of 16, which are 7 % slower than 64
+        (GAINS, 100, 256, 7),  # of 15, which are 10 % slower than 100
+        (GAINS, 18, 10, 3),  # of 6, 9 % slower than of 9
+        (GAINS, 100, 13, 12),  # of 9, 8 % slower than of 13
         (LOSES, 7, 256, 7),
         (MIDDLE, 16, 256, 4),
-        (MIDDLE, 5, 256, 1),
+        (MIDDLE, 5, 256, 2),
         (MIDDLE, 8, 256, 2),
-        (pace(s1=100, s4=99), 4, 256, 1),  # one per cent is noise
+        (pace(s1=100, s4=91), 4, 256, 4),  # not worth it
+        (pace(s1=100, s4=80), 4, 256, 1),
         (GAINS, 3, 1, 3),
     ],
 )
-def test_stacks_are_cut_for_the_least_time(known, trials, largest, parts):
+def test_stacks_are_small_ones_of_about_the_least_time(known, trials, largest, parts):
     assert known.parts(trials, largest) == parts
 
 
@@ -52,12 +53,16 @@ def test_never_slower_than_alone():
     for known in (GAINS, LOSES, MIDDLE):
         for trials in range(1, 130):
             size = -(-trials // known.parts(trials, 256))
-            assert known.step(size) <= 1.03 * known.step(1)
+            assert known.step(size) <= known.step(1)
 
 
 def test_times_between_sizes():
     assert GAINS.step(8) == pytest.approx((200e-6 * 150e-6) ** 0.5)
-    assert GAINS.step(1000) == pytest.approx(140e-6)
+    overhead = 10e-6 / (1 / 16 - 1 / 64)  # of a step, shared by all: what 64 gain on 16
+    assert GAINS.step(1000) == pytest.approx(140e-6 - overhead / 64 + overhead / 1000)
+    assert LOSES.step(1000) == pytest.approx(130e-6)
+    assert pace(s1=100).step(10) == pytest.approx(10e-6)
+    assert pace(s1=100, s4=20).step(10) == pytest.approx(8e-6)  # no more than all of it is overhead
     assert GAINS.evaluation(64, 300, 100) == pytest.approx(140e-6)
 
 
@@ -147,7 +152,7 @@ def test_timing_costs_a_small_share_of_the_work(work, monkeypatch):
 
     monkeypatch.setattr(pace_module, "_time", _time)
     monkeypatch.setattr(pace_module.time, "perf_counter", lambda: now[0])
-    assert part_size(work, []) == 9  # what wasn't timed is taken to be no slower
+    assert part_size(work, []) == 9  # what wasn't timed promises more
     assert asked == [1]
 
 
@@ -158,7 +163,7 @@ def test_real_times(tmp_path):
     found = pacer_of(work.cache_dir, "cpu").pace(work.stack, splits)
     assert list(found.step_s) == [1, 4]
     assert 0 < found.step_s[4] < 0.1
-    assert part_size(work, splits) in (3, 9)
+    assert part_size(work, splits) in (3, 5, 9)
 
 
 def test_out_of_memory_halves_the_stack_and_goes_on(work, monkeypatch):

@@ -120,10 +120,40 @@ def test_every_weight_of_a_member_is_the_weight_alone(kind, cache_dir):
     whole = run_steps(trials, cache_dir, 12)
     for i in (0, 1, 40, 63):
         own = run_steps([trials[i]], cache_dir, 12)
-        for a, b in [(whole.params, own.params), *zip(whole.state, own.state, strict=True)]:
+        for a, b in zip([whole.params, *state_of(whole)], [own.params, *state_of(own)], strict=True):
             assert torch.equal(a[i].nan_to_num(), b[0].nan_to_num())
         for name in whole.buffers:
             assert torch.equal(whole.buffers[name][i].nan_to_num(), own.buffers[name][0].nan_to_num())
+
+
+def state_of(run):
+    (group,) = run.groups
+    return group.state
+
+
+MIXED = ("adam", "adamw", "lion", "sgd", "radam", "sgd", "nag")  # sgd twice: two groups of it
+
+
+def mixed(**more):
+    """Trials of several optimizers and inits; one diverges, two groups go when half the stack does."""
+    inits = ("he_normal", "xavier_uniform", "orthogonal")
+    rates = [1e6 if i % 7 in (1, 3, 4, 5) or i == 6 else 0.02 for i in range(14)]
+    return [
+        trial_of(i % 3, optimizer__name=MIXED[i // 2], optimizer__lr=lr, model__init=inits[i % 3], **more)
+        for i, lr in enumerate(rates)
+    ]
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("more", [{}, {"train__l2": 0.01, "train__clip_norm": 1.0}], ids=["plain", "clipped"])
+def test_optimizers_together_and_alone(more, device, cache_dir):
+    """One gradient for all, each member its own optimizer's step, before and after some have left."""
+    trials = mixed(train__steps=SHORT, **more)
+    together = train_together(trials, cache_dir, device)
+    assert 0 < sum(r.status is Status.DIVERGED for r in together) < len(together)
+    for trial, record in zip(trials, together, strict=True):
+        (alone,) = train_together([trial], cache_dir, device)
+        assert_same(alone, record, TOLERANCE[device])
 
 
 def run_steps(trials, cache_dir, steps):

@@ -58,6 +58,17 @@ def test_alone_and_in_a_stack(kind, cache_dir):
     assert set(together[0].probes) >= set(FACTS) - missing
 
 
+def test_alone_and_beside_other_optimizers(cache_dir):
+    names = ("adagrad", "adam", "lion", "radam", "sgd")
+    trials = [short_trial(i % 2, optimizer__name=name, optimizer__lr=0.01) for i, name in enumerate(names)]
+    together = train_together(trials, cache_dir)
+    rates = {repr(r.probes["effective_rate"]) for r in together}
+    assert len(rates) == 4  # lion and sgd have the plain rate
+    for trial, record in zip(trials, together, strict=True):
+        (alone,) = train_together([trial], cache_dir)
+        assert repr(alone.probes) == repr(record.probes)
+
+
 def plain(trial, cache_dir, activation):
     """A module of torch's own with the trial's first weights, and its training set, in float64."""
     splits = splits_for(trial, cache_dir)

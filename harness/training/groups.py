@@ -1,0 +1,87 @@
+"""The members of a stack by optimizer: all share one gradient, then each group follows its own rule."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from itertools import groupby
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from harness.catalogue.optimizers import OPTIMIZERS, Hyper, Optimizer, State
+from harness.training.members import hyperparameters
+from harness.training.update import Update, rows, update_of
+from harness.words.trial import Trial
+
+
+class Group(NamedTuple):
+    """n neighbours among the m members still training, all of one optimizer."""
+
+    name: str  # of the optimizer
+    place: slice  # in m
+    hyper: Hyper  # name -> (n, 1) float64, but for the learning rate
+    state: State  # (n, P) a slot
+
+    @property
+    def optimizer(self) -> Optimizer:
+        """Its rule and what that needs."""
+        return OPTIMIZERS[self.name]
+
+    def coefficients(self, rates: Tensor, numbers: Tensor, dtype: torch.dtype) -> list[Hyper]:
+        """The rule's coefficients at each of S steps, (n, 1) each: many steps' for the calls of one.
+
+        `rates` (S, m, 1) are learning rates, `numbers` (S, 1, 1) count the steps from 1; both float64.
+        """
+        found = self.optimizer.rounded({**self.hyper, "lr": rates[:, self.place]}, numbers, dtype)
+        columns = (v.unbind() if v.dim() == 3 else (v,) * len(numbers) for v in found.values())
+        return [dict(zip(found, values, strict=True)) for values in zip(*columns, strict=True)]
+
+    def take_step(self, grads: Sequence[Tensor], params: Tensor, coefficients: Hyper) -> None:
+        """Change the group's own rows of params (m, P), and its state, by gradients (m, n) a tensor."""
+        own = [rows(part, self.place) for part in grads]
+        _update_of(self.name)(own, self.state, rows(params, self.place), coefficients)
+
+    def stepped(self, grads: Tensor, params: Tensor, coefficients: Hyper) -> Tensor:
+        """The group's parameters (n, P) after a step on gradients (m, P); nothing is changed."""
+        own = (rows(grads, self.place), self.state, rows(params, self.place), coefficients)
+        return self.optimizer.rule(*own)[0]
+
+    def effective_rate(self, rates: Tensor, coefficients: Hyper) -> Tensor:
+        """Each parameter's own learning rate in the step just taken, (n, P) or, where all share it, (n, 1).
+
+        `rates` (m, 1) are the learning rates of that step, `coefficients` its.
+        """
+        rule = self.optimizer.effective_rate
+        return rates[self.place] if rule is None else rule(self.state, coefficients)
+
+
+def groups_of(trials: Sequence[Trial], params: Tensor) -> list[Group]:
+    """The groups of a stack with parameters (M, P), before its first step."""
+    groups, start = list[Group](), 0
+    for name, own in groupby(trials, key=lambda trial: str(trial.config["optimizer"]["name"])):
+        members = list(own)
+        place = slice(start, start + len(members))
+        state = OPTIMIZERS[name].init(params[place])
+        groups.append(Group(name, place, hyperparameters(members, params.device), state))
+        start = place.stop
+    return groups
+
+
+def kept(groups: Sequence[Group], keep: Tensor) -> list[Group]:
+    """The groups of the members at `keep` (indices into m, ascending) alone."""
+    left, start = list[Group](), 0
+    for group in groups:
+        own = keep[(keep >= group.place.start) & (keep < group.place.stop)] - group.place.start
+        if len(own):
+            place = slice(start, start + len(own))
+            hyper = {name: value[own] for name, value in group.hyper.items()}
+            left.append(Group(group.name, place, hyper, tuple(slot[own] for slot in group.state)))
+            start = place.stop
+    return left
+
+
+@cache
+def _update_of(optimizer: str) -> Update:
+    return update_of(OPTIMIZERS[optimizer])
