@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import logsumexp
-from sklearn.linear_model import LogisticRegression
 
 from harness.analysis.evidence import Evidence
 from harness.analysis.outcome_table import COLUMNS
@@ -109,6 +108,8 @@ def stacking(nets: Nets) -> Floats:
     Multinomial logistic regression with an L2 penalty of |W|^2 / 2 beside the summed NLL. A class that
     the validation split lacks gets probability 0.
     """
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - slow to import, and seldom asked for
+
     layer = LogisticRegression(C=1.0, tol=1e-7, max_iter=1_000)
     if len(np.unique(nets.val_labels)) < 2:
         raise BadInput("stacking learns from the validation split, which has fewer than two classes")

@@ -1,3 +1,4 @@
+import gc
 import warnings
 from xml.etree import ElementTree
 
@@ -6,7 +7,7 @@ import pandas as pd
 import pytest
 
 from harness.reporting.figures.labels import GAP, spread
-from harness.reporting.figures.learning import Measure, learning_medians
+from harness.reporting.figures.learning import Measure, learning_medians, learning_panels
 from harness.reporting.figures.nuisance import nuisance_panels
 from harness.reporting.figures.ranks import critical_difference_diagram, performance_profile
 from harness.reporting.glyphs import drawable
@@ -71,6 +72,36 @@ def test_drawing_leaves_the_global_style_alone() -> None:
     before = dict(mpl.rcParams)
     _draw(["a"])
     assert dict(mpl.rcParams) == before
+
+
+def test_drawing_leaves_the_collector_as_it_was() -> None:
+    assert gc.isenabled()
+    with drawing():
+        assert not gc.isenabled()
+    assert gc.isenabled()
+    with pytest.raises(AttributeError), drawing():
+        to_svg(None)  # type: ignore[arg-type]
+    assert gc.isenabled()
+
+
+@pytest.mark.parametrize("n", [1, 3, 7, 12])
+def test_panels_with_their_labels_lie_apart_inside_the_figure(n: int) -> None:
+    arms = [f"a long name of arm {i}" for i in range(n)]
+    curves = pd.DataFrame(
+        [(arm, "val", r, step, 1e3 * r) for arm in arms for r in range(2) for step in (1, 3)],
+        columns=["arm", "split", "replicate", "step", "value"],
+    )
+    with drawing():
+        figure = learning_panels(curves, _bands(arms), arm_styles(arms), Measure("loss", False))
+        to_svg(figure)
+        parts = [a.get_tightbbox(for_layout_only=True) for a in figure.axes]
+        parts += [text.get_window_extent() for text in figure.texts]
+        parts += [key.get_window_extent() for key in figure.legends]
+    boxes = np.array([part.extents for part in parts])
+    assert (boxes >= 0).all()
+    assert (boxes[:, 2:] <= figure.bbox.size).all()
+    assert [sum(box.overlaps(other) for other in parts) for box in parts] == [1] * len(parts)
+    assert len({tuple(a.get_window_extent().size.round(6)) for a in figure.axes}) == 1
 
 
 def test_labels_keep_order_and_distance() -> None:

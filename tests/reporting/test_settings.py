@@ -81,7 +81,7 @@ def test_text_stands_dark_on_light_and_inside_its_cell():
     frame = cells(["relu", "tanh"], [str(d) for d in range(7)])
     with drawing():
         figure = settings_map(frame, ("activation", "depth"))
-        figure.canvas.draw()
+        to_svg(figure)
         axes = figure.axes[0]
         assert rgb_to_hsv(axes.collections[0].get_facecolors()[:, :3])[:, 2].min() > 0.8
         assert max(to_rgb(axes.texts[0].get_color())) < 0.3

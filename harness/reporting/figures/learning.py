@@ -70,13 +70,18 @@ def learning_panels(
     """
     arms = [a for a in styles if a in set(bands["arm"])]
     figure, panels = new_grid(len(arms), 4 if len(arms) > 3 else 3, 1.7, sharex=True, sharey=True)
-    linear_up_to = _linear_up_to(bands)
+    for axes in panels:
+        axes.autoscale(enable=False)  # else whatever is added to a panel scales all of them anew
     for axes, arm in zip(panels, arms, strict=True):
         colour = styles[arm].colour
         for split, line in (("train", MUTED), ("val", colour)):
             _seeds(axes, curves[(curves["arm"] == arm) & (curves["split"] == split)], line)
             _median(axes, bands[(bands["arm"] == arm) & (bands["split"] == split)], line, split)
         axes.set_title(wrapped(arm, TITLE_WIDTH), color=colour)
+    linear_up_to = _linear_up_to(bands)
+    for axes in panels:
+        axes.autoscale()
+    for axes in panels:
         _finish(axes, measure, linear_up_to)
     figure.supxlabel("optimizer steps", fontsize=8)
     figure.supylabel(shown(measure.label), fontsize=8)
@@ -111,7 +116,6 @@ def _linear_up_to(bands: pd.DataFrame) -> float | None:
 
 
 def _finish(axes: Any, measure: Measure, linear_up_to: float | None) -> None:
-    axes.autoscale_view()
     if measure.log:
         axes.set_yscale("log")
         log_axis(axes.yaxis)

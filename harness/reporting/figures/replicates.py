@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
@@ -105,12 +104,12 @@ def strip(outcomes: pd.DataFrame, means: pd.DataFrame, styles: Mapping[str, ArmS
     axes = figure.add_subplot()
     for imputed, mark in ((False, "o"), (True, "X")):
         part = outcomes[outcomes["imputed"] == imputed]
-        if part.empty:
-            continue
-        sns.stripplot(
-            part, x="value", y="arm", hue="arm", order=arms, hue_order=arms, jitter=False, legend=False,
-            palette=[styles[a].colour for a in arms], marker=mark, size=4, alpha=0.55, ax=axes,
-        )  # fmt: skip
+        for y, arm in enumerate(arms):
+            values = part.loc[part["arm"] == arm, "value"].to_numpy(dtype=float)
+            axes.plot(
+                values, np.full(len(values), y), mark, color=styles[arm].colour, markersize=4,
+                markeredgewidth=0, alpha=0.55,
+            )  # fmt: skip
     for y, arm in enumerate(arms):
         for mean, low, high in means.loc[means["arm"] == arm, ["mean", "low", "high"]].to_numpy(dtype=float):
             axes.plot([low, high], [y + 0.26] * 2, color=INK, linewidth=1.4)

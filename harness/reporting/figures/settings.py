@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.colors import ListedColormap, to_rgb
 from matplotlib.figure import Figure
 
@@ -27,6 +26,8 @@ def settings_map(cells: pd.DataFrame, factors: tuple[str, str]) -> Figure:
     `cells`: row, column (labels, in order; one row named "" for a single factor), answer, and text, its
     lines, the first of which is set in bold. `factors` name the rows and the columns.
     """
+    import seaborn as sns  # noqa: PLC0415 - as long to import as five figures take, and few reports have a map
+
     rows, columns = (list(dict.fromkeys(cells[k])) for k in ("row", "column"))
     codes = cells.assign(code=[ANSWERS.index(a) for a in cells["answer"]])
     grid = codes.pivot(index="row", columns="column", values="code").loc[rows, columns]
