@@ -118,5 +118,6 @@ def strip(outcomes: pd.DataFrame, means: pd.DataFrame, styles: Mapping[str, ArmS
     axes.set_yticks(range(len(arms)), [shown(a) for a in arms])
     axes.set(xlabel=shown(label), ylabel="", ylim=(len(arms) - 0.45, -0.55))
     axes.tick_params(axis="y", length=0)
+    axes.grid(visible=False, axis="y")
     plain_axis(axes.xaxis)
     return figure
