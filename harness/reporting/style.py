@@ -12,12 +12,11 @@ from contextlib import contextmanager
 from typing import Any, Literal, NamedTuple
 
 import matplotlib as mpl
-from matplotlib.backends.backend_svg import FigureCanvasSVG, RendererSVG
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
 from harness.reporting.glyphs import FONT_FAMILY, drawable
-from harness.reporting.layout import lay_out
 from harness.reporting.numbers import power_of_ten, readable, setting
 
 # Ten colours told apart with any of the common colour-vision deficiencies (Okabe & Ito 2008; Tol 2021),
@@ -115,8 +114,8 @@ def drawing() -> Iterator[None]:
 
 
 def new_figure(height: float, width: float = WIDTH) -> Figure:
-    """An empty figure, sizes in inches. It belongs to no global state."""
-    figure = Figure(figsize=(width, height), dpi=72)
+    """An empty figure, sizes in inches, which lays itself out. It belongs to no global state."""
+    figure = Figure(figsize=(width, height), dpi=72, layout="constrained")
     FigureCanvasSVG(figure)  # texts are measured as they will be drawn
     return figure
 
@@ -189,14 +188,15 @@ def to_svg(figure: Figure) -> str:
     """The figure as SVG, the same text for the same figure: no date, no comments, two decimals."""
     for axes in figure.axes:
         _simplify(axes)
-    file = io.StringIO()
-    metadata = {"Date": None, "Creator": None, "Format": None, "Type": None}
-    untyped: Any = RendererSVG
-    renderer = untyped(*figure.bbox.size, file, metadata=metadata)  # one, for it keeps what it measured
-    lay_out(figure, renderer)
-    figure.draw(renderer)
-    renderer.finalize()
-    text = file.getvalue()
+    engine = figure.get_layout_engine()
+    if engine is not None:  # once is enough: saving would lay the figure out, and draw it, twice
+        engine.execute(figure)
+        figure.set_layout_engine(None)
+    buffer = io.StringIO()
+    figure.savefig(
+        buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None}
+    )
+    text = buffer.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = re.sub(r'(?<= d=")[^"]+', lambda m: _rounded(m.group()), text)
