@@ -55,7 +55,7 @@ def step(x: Tensor) -> Tensor:
 
 def ramp(x: Tensor) -> Tensor:
     """x / 4 + 1 / 2 cut at 0 and 1: the tangent of the sigmoid at 0, also called hard sigmoid."""
-    return (x / 4 + 0.5).clamp(0, 1)
+    return F.hardtanh(x / 4 + 0.5, 0, 1)
 
 
 def identity(x: Tensor) -> Tensor:
@@ -99,8 +99,8 @@ def leaky_relu(x: Tensor) -> Tensor:
 
 
 def prelu(x: Tensor, slope: Tensor | float = 0.25) -> Tensor:
-    """Return x above 0 and slope times x below."""
-    return torch.where(x > 0, x, slope * x)
+    """Return x above 0 and slope times x below: between relu(x) and x, at half the cost of a choice."""
+    return torch.lerp(F.relu(x), x, slope)
 
 
 class PRelu(nn.Module):
@@ -118,7 +118,7 @@ class PRelu(nn.Module):
 
 def shifted_relu(x: Tensor) -> Tensor:
     """max(-1, x)."""
-    return x.clamp(min=-1)
+    return F.threshold(x, -1.0, -1.0)
 
 
 def arctan(x: Tensor) -> Tensor:
