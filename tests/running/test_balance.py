@@ -2,7 +2,8 @@
 
 import pytest
 
-from harness.running.balance import OVERHEAD, balanced, cost_of, longest_first
+from harness.running.balance import OVERHEAD, balanced, cost_of, longest_first, trials_within
+from harness.running.batch import JOB_WORK, shared_out
 from harness.running.pace import Pace, Pacer, _write
 from harness.training.stack import Stack, stacks_of
 from tests.training.examples import trial_of
@@ -73,3 +74,18 @@ def test_timed_programs_cost_seconds(stacks, tmp_path):
     cost = cost_of(stacks, pacer)
     evaluation = 2 * 90 / 30 / 3  # steps: two heads of 90 examples in batches of 30, forward alone
     assert [cost(s) for s in stacks] == pytest.approx([4 * (200 + 9 * evaluation) * step for step in (1, 2)])
+
+
+@pytest.mark.parametrize(("device", "jobs"), [("cpu", 4), ("cuda", 1)])
+def test_a_job_on_a_cpu_is_no_more_work_than_may_be_lost(device, jobs, tmp_path):
+    """Ten trials of 300,000 steps x 30 examples x 1,540 parameters."""
+    trials = [trial_of(r, model__widths=[30], train__steps=300_000) for r in range(10)]
+    pacer = Pacer(folder=tmp_path, device=device)
+    assert trials_within(JOB_WORK, trials[0].config) == 3
+    stacks = shared_out(trials, 1, 64, pacer)
+    assert len(stacks) == jobs
+    assert sorted(t.id for s in stacks for t in s.trials) == sorted(t.id for t in trials)
+
+
+def test_a_trial_of_more_work_than_a_job_is_a_job_of_its_own():
+    assert trials_within(1.0, trial_of().config) == 1
