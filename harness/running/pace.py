@@ -32,7 +32,7 @@ SIZES = (1, 4, 16, 64, 256, 1024, 4096)
 WARM_UP, TIMED = 1, 4  # steps; the first records the program
 WORSE = 1.3  # times the best so far: no larger stack is tried
 SPENT = 0.03  # of a stack's own time
-GAIN = 0.1  # share of time that makes larger stacks worth it: they take cache from other workers too
+GAIN = 0.05  # share of time that makes larger stacks worth it: they take cache from other workers too
 MEMORY_SHARE = 0.5  # of what is free to one worker
 
 

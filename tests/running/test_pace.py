@@ -32,15 +32,15 @@ MIDDLE = pace(s1=100, s4=60, s16=90)
     [
         (GAINS, 1, 256, 1),
         (GAINS, 18, 256, 1),
-        (GAINS, 64, 256, 4),  # of 16, which are 7 % slower than 64
-        (GAINS, 100, 256, 7),  # of 15, which are 10 % slower than 100
-        (GAINS, 18, 10, 3),  # of 6, 9 % slower than of 9
-        (GAINS, 100, 13, 12),  # of 9, 8 % slower than of 13
+        (GAINS, 64, 256, 2),  # of 32, which are 4 % slower than 64
+        (GAINS, 100, 256, 3),  # of 34, 4 % slower than 100
+        (GAINS, 18, 10, 2),  # of 9
+        (GAINS, 100, 13, 9),  # of 12, 2 % slower than of 13
         (LOSES, 7, 256, 7),
         (MIDDLE, 16, 256, 4),
         (MIDDLE, 5, 256, 2),
         (MIDDLE, 8, 256, 2),
-        (pace(s1=100, s4=91), 4, 256, 4),  # not worth it
+        (pace(s1=100, s4=96), 4, 256, 4),  # not worth it
         (pace(s1=100, s4=80), 4, 256, 1),
         (GAINS, 3, 1, 3),
     ],
