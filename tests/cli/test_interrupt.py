@@ -62,7 +62,7 @@ def ended(processes: list[psutil.Process]) -> bool:
 @pytest.mark.slow
 @pytest.mark.usefixtures("no_workers")  # of the runs in this process: those that are stopped have theirs
 def test_a_run_goes_on_where_it_was_stopped(start: Start, harness: Harness, project: Path) -> None:
-    (project / "studies/tiny.yaml").write_text(TINY.replace("epochs: 2", "epochs: 40"))
+    (project / "studies/tiny.yaml").write_text(TINY.replace("epochs: 2", "epochs: 120"))
 
     run, children = start(2)
     assert len(children) >= 2
