@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import logsumexp
+from threadpoolctl import threadpool_limits
 
 from harness.analysis.evidence import Evidence
 from harness.analysis.outcome_table import COLUMNS
@@ -110,10 +111,11 @@ def stacking(nets: Nets) -> Floats:
     """
     from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - slow to import, and seldom asked for
 
-    layer = LogisticRegression(C=1.0, tol=1e-7, max_iter=1_000)
+    layer = LogisticRegression(C=1.0, tol=1e-7, solver="newton-cg", max_iter=1_000)
     if len(np.unique(nets.val_labels)) < 2:
         raise BadInput("stacking learns from the validation split, which has fewer than two classes")
-    layer.fit(_features(nets.val), nets.val_labels)
+    with threadpool_limits(1):  # for so small matrices threads wait for each other ten times as long
+        layer.fit(_features(nets.val), nets.val_labels)
     combined = np.full(nets.test.shape[1:], -np.inf)
     combined[:, layer.classes_] = layer.predict_log_proba(_features(nets.test))
     return combined
