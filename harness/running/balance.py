@@ -110,7 +110,7 @@ def probe_passes(config: dict[str, Any], steps: int) -> int:
 
 def trials_within(work: float, config: dict[str, Any]) -> int:
     """How many trials, at least one, together are no more than so much work."""
-    return max(1, math.floor(work / _work(config)))
+    return max(1, math.floor(work / max(1.0, _work(config))))  # networks as they start take no step
 
 
 def _work(config: dict[str, Any]) -> float:

@@ -89,3 +89,8 @@ def test_a_job_on_a_cpu_is_no_more_work_than_may_be_lost(device, jobs, tmp_path)
 
 def test_a_trial_of_more_work_than_a_job_is_a_job_of_its_own():
     assert trials_within(1.0, trial_of().config) == 1
+
+
+def test_trials_that_take_no_step_are_one_job(tmp_path):
+    trials = [trial_of(r, train__steps=0, train__evaluations=None) for r in range(50)]
+    assert [len(s.trials) for s in shared_out(trials, 1, 64, Pacer(folder=tmp_path))] == [50]
