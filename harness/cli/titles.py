@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import uuid
 from collections.abc import Iterable
 from contextlib import suppress
 from importlib.util import find_spec
@@ -13,6 +11,8 @@ from pathlib import Path
 from typing import NamedTuple, final
 
 import harness.words
+from harness.errors import RunFailed
+from harness.records.files import write_json
 
 FILE = Path(".cache", "titles.json")  # in the results folder; safe to remove
 # Whose code decides what a study file may say, by the file that tells one version from another.
@@ -54,14 +54,9 @@ class Titles:
         folder = self._path.parent
         if self._asked == self._kept or not folder.parent.is_dir():
             return
-        draft = self._path.with_name(f".{self._path.name}-{os.getpid()}-{uuid.uuid4().hex[:8]}")
-        try:
+        with suppress(OSError, RunFailed):
             folder.mkdir(exist_ok=True)
-            draft.write_text(json.dumps({"code": self._code, "titles": self._asked}), encoding="utf-8")
-            draft.replace(self._path)
-        except OSError:
-            with suppress(OSError):
-                draft.unlink(missing_ok=True)
+            write_json(self._path, {"code": self._code, "titles": self._asked})
 
     def _read(self) -> dict[str, Title]:
         try:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from harness.catalogue.optimizers import OPTIMIZERS, Hyper, Optimizer, State
 from harness.training.members import hyperparameters
+from harness.training.stack import optimizer_of
 from harness.training.update import Update, rows, update_of
 from harness.words.trial import Trial
 
@@ -60,7 +61,7 @@ class Group(NamedTuple):
 def groups_of(trials: Sequence[Trial], params: Tensor) -> list[Group]:
     """The groups of a stack with parameters (M, P), before its first step."""
     groups, start = list[Group](), 0
-    for name, own in groupby(trials, key=lambda trial: str(trial.config["optimizer"]["name"])):
+    for name, own in groupby(trials, key=optimizer_of):
         members = list(own)
         place = slice(start, start + len(members))
         state = OPTIMIZERS[name].init(params[place])

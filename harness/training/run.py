@@ -23,7 +23,7 @@ from harness.training.leaving import EarlyStopping, Weights, early_stopping
 from harness.training.members import StackData, dtype_of, learning_rates, stack_data, strengths
 from harness.training.penalty import Penalties, penalties
 from harness.training.program import Buffers, Program, make_program
-from harness.training.stack import Stack
+from harness.training.stack import DRAWN, Stack
 from harness.training.start import build_module, initial_state, noise_key
 from harness.words.base import canonical
 from harness.words.config import RunConfig, TrainSection
@@ -143,7 +143,8 @@ def start(stack: Stack, splits: Sequence[Splits], device: torch.device) -> Run:
 def program_of(config: dict[str, Any], shapes: Shapes, data: StackData) -> Program:
     """The program of a config on data of these shapes.
 
-    Arms that differ in anything but network and loss share one, so that a worker records each step once.
+    Arms that differ in anything but network and loss share one, so that a worker records each step once;
+    what weights start from is no part of it.
     The catalogue's networks are known to stack; an own network is tried on a batch, each time anew.
     """
     device = data.member.device
@@ -152,7 +153,7 @@ def program_of(config: dict[str, Any], shapes: Shapes, data: StackData) -> Progr
     train = {name: config["train"][name] for name in ("loss", "label_smoothing", "dtype")}
     decisive = {
         "data": {"name": config["data"]["name"]},
-        "model": config["model"],
+        "model": {name: v for name, v in config["model"].items() if f"model.{name}" not in DRAWN},
         "train": {**train, "steps": 1},
     }
     return _shared_program(canonical(decisive), shapes, device)

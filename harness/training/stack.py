@@ -79,9 +79,10 @@ def stacks_of(trials: Iterable[Trial], largest: int) -> list[Stack]:
     groups: dict[tuple[str, str], list[Trial]] = defaultdict(list)
     for trial in trials:
         groups[stack_key(trial.config), trial.phase].append(trial)
-    stacks = [Stack(key, tuple(sorted(group, key=_optimizer))) for (key, _), group in groups.items()]
+    stacks = [Stack(key, tuple(sorted(group, key=optimizer_of))) for (key, _), group in groups.items()]
     return [part for stack in stacks for part in stack.parts(largest)]
 
 
-def _optimizer(trial: Trial) -> str:
+def optimizer_of(trial: Trial) -> str:
+    """The name of the trial's optimizer: a stack's neighbours of one name are a group."""
     return str(trial.config["optimizer"]["name"])

@@ -135,7 +135,7 @@ MIXED = ("adam", "adamw", "lion", "sgd", "radam", "sgd", "nag")  # sgd twice: tw
 
 
 def mixed(**more):
-    """Trials of several optimizers and inits; one diverges, two groups go when half the stack does."""
+    """Trials of several optimizers and inits; most diverge at once, and some groups go with them."""
     inits = ("he_normal", "xavier_uniform", "orthogonal")
     rates = [1e6 if i % 7 in (1, 3, 4, 5) or i == 6 else 0.02 for i in range(14)]
     return [
