@@ -22,6 +22,7 @@ from harness.catalogue.resolve import data_facts
 from harness.running.memory import free_bytes, held_bytes, is_out_of_memory
 from harness.running.timing.machine import processor
 from harness.training.members import stacked_orders
+from harness.training.products import library
 from harness.training.run import Run, plan_steps, start
 from harness.training.stack import Stack
 from harness.training.train import one_thread, train_step
@@ -122,7 +123,8 @@ class Pacer(Word):
         return _read(self._file(key))
 
     def _file(self, key: str) -> Path:
-        return self.folder / f"{content_hash([key, processor(), self.device, torch.__version__])}.json"
+        machine = [processor(), self.device, torch.__version__, library()]
+        return self.folder / f"{content_hash([key, *machine])}.json"
 
     def _next(self, timed: Pace, most: int, taken: int) -> int | None:
         """The next size to time, or None where larger ones promise nothing or don't fit.

@@ -17,6 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 from torch.utils.weak import WeakTensorKeyDictionary
 
+from harness.training.products import BY_NUMPY, fastest
 from harness.training.tidying import FILLED, Facts, call_directly, tidy
 
 aten = torch.ops.aten
@@ -133,10 +134,15 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 class Rehearsal(fx.Interpreter):
-    """Runs a tidied graph once; a view of a value that now has another order in memory becomes a copy."""
+    """Runs a tidied graph once and settles what depends on the order of values in memory.
+
+    A view of a value that now has another order becomes a copy; a product goes to the fastest library.
+    """
 
     def run_node(self, n: fx.Node) -> Any:
         """Run one operation."""
+        if n.target in BY_NUMPY:
+            n.target = fastest(n.target, self.fetch_args_kwargs_from_env(n)[0])
         if n.target not in (aten.view.default, aten._unsafe_view.default):
             return super().run_node(n)
         try:

@@ -16,6 +16,7 @@ from harness.catalogue.metrics import measured
 from harness.training.evaluate import over_splits, tested
 from harness.training.leaving import Weights
 from harness.training.members import StackData
+from harness.training.products import library
 from harness.training.run import Run
 from harness.words.record import Provenance, Record, Status
 
@@ -80,6 +81,7 @@ def provenance(
             "python": platform.python_version(),
             "torch": torch.__version__,
             "harness": harness.__version__,
+            "products": "torch" if device.startswith("cuda") else library(),
         },
         data_fingerprint=data_fingerprint,
         fallback=fallback,

@@ -13,6 +13,7 @@ from torch import Tensor
 from harness.catalogue.augmentation import augmented
 from harness.catalogue.data.base import Splits
 from harness.catalogue.dropout import mix
+from harness.training import products
 from harness.training.evaluate import over_splits
 from harness.training.finish import finish
 from harness.training.leaving import Weights, worth_gathering
@@ -139,7 +140,8 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     try:
-        yield
+        with products.one_thread():
+            yield
     finally:
         torch.set_num_threads(threads)
         torch.set_flush_denormal(False)

@@ -7,7 +7,7 @@ import torch
 
 from harness.catalogue.losses import LOSSES
 from harness.training.run import start
-from harness.training.train import advance
+from harness.training.train import advance, one_thread
 from harness.words.record import Status
 from tests.training.examples import splits_for, stack_of, train_together, trial_of
 
@@ -52,7 +52,7 @@ def test_a_loss_above_ten_times_its_start_counts_though_it_is_finite(cache_dir):
     before = [v for v in record.curves["train/loss"] if not math.isnan(v)]
     assert max(before) <= 10 * before[0]
     run = start(stack_of([trial]), [splits_for(trial, cache_dir)], torch.device("cpu"))
-    with torch.no_grad():
+    with one_thread(), torch.no_grad():
         advance(run, 40, [0], lambda share: None)
     assert run.params.isfinite().all()  # nothing overflowed
 
@@ -77,7 +77,7 @@ def test_a_batch_loss_that_was_infinite_counts_though_it_recovered(cache_dir):
     """One poisoned batch between two evaluations; the weights themselves are healthy again afterwards."""
     trials = [trial_of(0), trial_of(1)]
     splits = [splits_for(t, cache_dir) for t in trials]
-    with torch.no_grad():
+    with one_thread(), torch.no_grad():
         run = start(stack_of(trials), splits, torch.device("cpu"))
         advance(run, 10, [0, 10], lambda share: None)
         kept = run.params.clone()

@@ -8,7 +8,7 @@ import torch
 from harness.errors import BadInput
 from harness.training import leaving
 from harness.training.run import start
-from harness.training.train import advance
+from harness.training.train import advance, one_thread
 from harness.words.record import Status
 from tests.training.examples import splits_for, stack_of, train_together, trial_of
 
@@ -69,7 +69,7 @@ def test_members_that_stop_at_different_times_are_as_alone(cache_dir):
 def test_a_stack_shrinks_once_half_of_it_has_left(cache_dir):
     trials = [trial_of(r, optimizer__lr=1e20 if r else 0.05) for r in range(4)]
     run = start(stack_of(trials), [splits_for(t, cache_dir) for t in trials], torch.device("cpu"))
-    with torch.no_grad():
+    with one_thread(), torch.no_grad():
         advance(run, 20, [0, 10, 20], lambda share: None)
     assert run.rows.tolist() == [0]
     assert run.params.shape[0] == 1
