@@ -6,6 +6,8 @@ once: the one place in the project where imports stand in functions.
 
 from __future__ import annotations
 
+import atexit
+import gc
 import sys
 from typing import Annotated
 
@@ -31,6 +33,7 @@ INTERRUPTED = 130  # 128 + SIGINT
 
 def main() -> None:
     """Run the command line; an error raised on purpose becomes one message and its exit code."""
+    atexit.register(gc.freeze)  # or Python looks through all that was imported once more: a second
     try:
         app()
     except HarnessError as error:

@@ -24,7 +24,6 @@ from harness.running.batch import Bench
 from harness.running.executors import WorkerProcesses
 from harness.running.job import CACHE
 from harness.running.run import run_study
-from harness.running.search import run_search
 from harness.words.config import RunConfig
 from harness.words.design import Design
 from harness.words.verdict import StudyVerdict
@@ -149,8 +148,12 @@ def _run(design: Design, settings: Settings, store: Store) -> None:
             device=settings.device,
             largest_stack=settings.stack,
         )
-        run = run_search if design.study.kind == "search" else run_study
-        run(design, bench, settings.amend)
+        if design.study.kind == "search":
+            from harness.running.search import run_search
+
+            run_search(design, bench, settings.amend)
+        else:
+            run_study(design, bench, settings.amend)
 
 
 def _run_to_records(design: Design, settings: Settings, store: Store) -> None:

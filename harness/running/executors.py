@@ -7,17 +7,20 @@ torch, so that a worker can be doing that while its driver does.
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import multiprocessing
 import os
 import queue
 import signal
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection
-from multiprocessing.context import SpawnProcess
-from typing import TYPE_CHECKING, Protocol, Self, final
+from multiprocessing.process import BaseProcess
+from typing import TYPE_CHECKING, Any, Protocol, Self, final
 
 from harness.errors import RunFailed
 
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 
 MAX_TRIES = 3  # of a job whose worker died
 GRACE_S = 3.0  # for an idle worker to end by itself, cleaning up after it
+FORKED = sys.platform == "linux"  # elsewhere a process with threads or frameworks can't be forked safely
 
 
 class Executor(Protocol):
@@ -87,10 +91,9 @@ class WorkerProcesses:
         for _ in self._slots:
             self._jobs.put(None)
         for slot in self._slots:
-            slot.dismiss()
+            slot.interrupt()
         for slot in self._slots:
-            slot.end()
-            slot.join()
+            slot.join_worker()
 
     def _start(self, workers: int) -> None:
         self._jobs: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
@@ -117,46 +120,41 @@ class _Slot(threading.Thread):
         super().__init__(daemon=True)
         self._jobs, self._closing = jobs, closing
         self._busy = threading.Event()
-        self._awake = False  # whether the worker has been heard
-        self._process, self._pipe = _start_worker()
+        self._worker: _Worker | None = None  # until it has started
 
     def run(self) -> None:
+        self._worker = _Worker()
         while (task := self._jobs.get()) is not None and not self._closing.is_set():
             self._busy.set()
             self._run_task(task)
             self._busy.clear()
+        self._worker.end()
 
-    def dismiss(self) -> None:
-        """Tell the worker to end: kindly where it is idle, at once where it is at work or still imports."""
-        with contextlib.suppress(OSError):
-            if self._busy.is_set() or not (self._awake or self._pipe.poll()):
-                self._process.kill()
-            else:
-                self._pipe.send(None)
+    def interrupt(self) -> None:
+        """End a worker that is at work; an idle one ends by itself."""
+        if self._busy.is_set() and self._worker is not None:
+            self._worker.kill()
 
-    def end(self) -> None:
-        """See that the worker has ended."""
-        self._process.join(GRACE_S)
-        self._process.kill()
-        self._process.join()
+    def join_worker(self) -> None:
+        """Wait for the worker's end; one that hasn't started yet ends as it does."""
+        if self._worker is not None:
+            self.join()
 
     def _run_task(self, task: _Task) -> None:
         for _ in range(MAX_TRIES):
+            assert self._worker is not None
             try:
-                self._pipe.send(task.job)
-                task.future.set_result(self._await(task))
+                task.future.set_result(self._worker.run(task))
                 return
             except (EOFError, ConnectionError):
-                self._process.join()
+                code = self._worker.died()
                 if self._closing.is_set():
                     return
-                self._awake = False
-                self._process, self._pipe = _start_worker()
+                self._worker = _Worker()
                 task.job = task.job.halved()  # it may have taken more memory than there is
             except Exception as error:
                 task.future.set_exception(error)
                 return
-        code = self._process.exitcode
         task.future.set_exception(
             RunFailed(
                 f"a stack of {len(task.job.stack.trials)} trials ended its worker process {MAX_TRIES} times "
@@ -165,10 +163,48 @@ class _Slot(threading.Thread):
             )
         )
 
-    def _await(self, task: _Task) -> Answer:
+
+# One thread a worker; memory that a step frees is kept for the next instead of returned to the system.
+WORKER_ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 32),
+}
+SERVER = "harness.running.fork_server"  # what the server that workers are forked from imports
+
+
+@final
+class _Worker:
+    """A worker process, once it has started, and the pipe to it.
+
+    On Linux it is forked from a server that has imported what jobs need: torch is imported once, whatever
+    the number of workers, and one in place of a dead one is there at once. Elsewhere it imports for itself.
+    """
+
+    def __init__(self) -> None:
+        self._pipe, theirs = multiprocessing.Pipe()
+        self._heard = False
+        context: Any = multiprocessing.get_context("forkserver" if FORKED else "spawn")
+        self._process: BaseProcess = context.Process(
+            target=work, args=(theirs, os.environ | WORKER_ENVIRONMENT), daemon=True
+        )
+        if FORKED:
+            context.set_forkserver_preload([SERVER])
+            with _worker_environment():
+                forkserver.ensure_running()
+            self._process.start()  # waits for the server's imports
+        else:
+            with _worker_environment():
+                self._process.start()
+        theirs.close()
+
+    def run(self, task: _Task) -> Answer:
+        """The job's answer, or its error raised. Raises EOFError or ConnectionError where the worker dies."""
+        self._pipe.send(task.job)
         while True:
             answer = self._pipe.recv()
-            self._awake = True
+            self._heard = True
             if answer is None:  # it has imported what it needs
                 continue
             if isinstance(answer, float):
@@ -179,15 +215,23 @@ class _Slot(threading.Thread):
                 whole: Answer = answer
                 return whole
 
+    def died(self) -> int | None:
+        """The exit code of one that is dead."""
+        self._process.join()
+        return self._process.exitcode
 
-def _start_worker() -> tuple[SpawnProcess, Connection]:
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=work, args=(theirs,), daemon=True)
-    with _worker_environment():
-        process.start()
-    theirs.close()
-    return process, ours
+    def kill(self) -> None:
+        """End it at once."""
+        self._process.kill()
+
+    def end(self) -> None:
+        """End an idle one: kindly, but at once where it still imports."""
+        with contextlib.suppress(OSError):
+            if self._heard or self._pipe.poll():
+                self._pipe.send(None)
+                self._process.join(GRACE_S)
+        self._process.kill()
+        self._process.join()
 
 
 _environment = threading.Lock()
@@ -212,10 +256,16 @@ def _worker_environment() -> Iterator[None]:
             os.environ.update(before)
 
 
-def work(pipe: Connection) -> None:
-    """The worker's loop: a job in, shares of progress and then its answer or its error out."""
+def work(pipe: Connection, environment: Mapping[str, str]) -> None:
+    """The worker's loop: a job in, shares of progress and then its answer or its error out.
+
+    `environment` is its driver's as it is now: a server's may be older.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to handle
+    os.environ.clear()
+    os.environ.update(environment)
     run_job = importlib.import_module("harness.running.job").run_job
+    gc.freeze()  # imports are never garbage: looking through them takes longer than training a small stack
     with contextlib.suppress(OSError):
         pipe.send(None)
     while True:

@@ -18,7 +18,6 @@ import numpy as np
 import torch
 
 from harness.catalogue.data.base import Splits
-from harness.catalogue.resolve import data_facts
 from harness.running.memory import free_bytes, held_bytes, is_out_of_memory
 from harness.running.timing.machine import processor
 from harness.training.members import stacked_orders
@@ -27,7 +26,7 @@ from harness.training.run import Run, plan_steps, start
 from harness.training.stack import Stack
 from harness.training.train import one_thread, train_step
 from harness.words.base import Word, content_hash
-from harness.words.config import RunConfig, batch_size_of
+from harness.words.config import batch_size_of
 
 SIZES = (1, 4, 16, 64, 256, 1024, 4096)
 WARM_UP, TIMED = 1, 4  # steps; the first records the program
@@ -77,10 +76,11 @@ def _between(known: dict[int, float], size: int) -> float:
 def _beyond(known: dict[int, float], size: int) -> float:
     """A trial's own arithmetic and its part of the overhead that its stack shares, by the two largest sizes.
 
-    Where one alone was timed all is taken for overhead: what wasn't timed promises more.
+    The overhead is at most what the smallest stack's step takes. Where one alone was timed all is taken
+    for overhead: what wasn't timed promises more.
     """
     *smaller, last = sorted(known)
-    shared = most = known[last] * last
+    shared = most = min(known[last] * last, known[min(known)] * min(known))
     if smaller:
         before = smaller[-1]
         shared = min(most, max(0.0, (known[before] - known[last]) / (1 / before - 1 / last)))
@@ -101,8 +101,7 @@ class Pacer(Word):
         """
         known = timed = self.known(stack.key)
         before, taken, started = held_bytes(self.device), 0, time.perf_counter()
-        n_train = data_facts(RunConfig.model_validate(stack.config)).n_train
-        trial_steps = len(stack.trials) * plan_steps(stack.config, n_train)[0]
+        trial_steps = len(stack.trials) * plan_steps(stack.config, len(splits[0].y_train))[0]
         while (size := self._next(timed, len(stack.trials), taken)) is not None:
             spent = time.perf_counter() - started
             if timed.step_s and spent > SPENT * trial_steps * min(timed.step_s.values()):

@@ -33,11 +33,13 @@ class StackData(NamedTuple):
     """The R data sets of a stack and which one each member trains on, (M,).
 
     `rows`: the training examples of all of them, x (R * n, *features) and y (R * n) or (R * n, targets).
+    `first` (M, 1): the first of them that is a member's own.
     """
 
     splits: dict[str, Split]
     rows: tuple[Tensor, Tensor]
     member: Tensor
+    first: Tensor
     n_classes: int | None
     fingerprints: tuple[str, ...]  # one a member
 
@@ -45,10 +47,14 @@ class StackData(NamedTuple):
         """Training examples by index (M, B) -> x (M, B, *features), y (M, B) or (M, B, targets)."""
         x, y = self.rows
         if self.splits["train"].x.shape[0] > 1:
-            index = index + self.member.unsqueeze(1) * len(self.splits["train"])
+            index = index + self.first
         flat = index.reshape(-1)
         xs, ys = x.index_select(0, flat), y.index_select(0, flat)
         return xs.view(*index.shape, *x.shape[1:]), ys.view(*index.shape, *y.shape[1:])
+
+    def of(self, keep: Tensor) -> StackData:
+        """That of the members at `keep` (indices) alone."""
+        return self._replace(member=self.member[keep], first=self.first[keep])
 
     def example(self, n: int) -> tuple[Tensor, Tensor]:
         """The first n training examples of the first data set: x (n, *features), y (n,)."""
@@ -79,8 +85,8 @@ def stack_data(splits: Sequence[Splits], dtype: torch.dtype, device: torch.devic
         for name in ("train", "val", "test")
     }
     x, y = parts["train"]
-    rows = x.flatten(0, 1), y.flatten(0, 1)
-    return StackData(parts, rows, member, splits[0].n_classes, tuple(s.fingerprint for s in splits))
+    rows, first = (x.flatten(0, 1), y.flatten(0, 1)), member.unsqueeze(1) * x.shape[1]
+    return StackData(parts, rows, member, first, splits[0].n_classes, tuple(s.fingerprint for s in splits))
 
 
 def _stacked(arrays: Sequence[Any], dtype: torch.dtype, device: torch.device) -> Tensor:

@@ -75,7 +75,7 @@ class Run:
         self.buffers = {name: b[keep] for name, b in self.buffers.items()}
         self.lr, self.groups = self.lr[keep], kept(self.groups, keep)
         self.penalties, self.heard = self.penalties.of(keep), self.heard.of(keep)
-        self.data = self.data._replace(member=self.data.member[keep])
+        self.data = self.data.of(keep)
 
     def learning_rates(self, steps: Sequence[int]) -> Tensor:
         """Each member's learning rate at each of S steps, (S, m, 1) float64."""

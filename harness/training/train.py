@@ -22,6 +22,7 @@ from harness.training.predict import check_predictable, predict
 from harness.training.probes import probe, probe_end, probe_plan
 from harness.training.run import Coefficients, Run, plan_steps, start
 from harness.training.stack import Stack
+from harness.training.update import joined
 from harness.words.config import batch_size_of
 from harness.words.predictions import Predictions
 from harness.words.record import Record
@@ -106,6 +107,8 @@ def train_step(run: Run, step: int, index: Tensor, coefficients: Coefficients) -
     grads, (loss, run.buffers) = run.program.gradient(run.params, run.buffers, x, y)
     if run.penalties.any:
         grads = (run.penalties.applied(torch.cat(grads, 1), run.params),)
+    if len(run.groups) > 1:  # once for all of them
+        grads = joined(grads)
     for group, its in zip(run.groups, coefficients, strict=True):
         group.take_step(grads, run.params, its)
     run.worst = torch.maximum(run.worst, loss.abs())

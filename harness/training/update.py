@@ -27,7 +27,7 @@ def update_of(optimizer: Optimizer) -> Update:
     """`update(grads, state, params, coefficients)` changes state and params (m, P) by the rule."""
 
     def update(grads: Sequence[Tensor], state: State, params: Tensor, coefficients: Hyper) -> None:
-        grads = _joined(grads)
+        grads = joined(grads)
         sizes = [part.shape[1] for part in grads]
         slots = zip(*(torch.split(slot, sizes, 1) for slot in state), strict=True) if state else repeat(())
         for part, own, own_slots in zip(grads, torch.split(params, sizes, 1), slots, strict=False):
@@ -53,7 +53,7 @@ def _apply(optimizer: Optimizer, grads: Tensor, state: State, params: Tensor, co
             slot.copy_(new)
 
 
-def _joined(parts: Sequence[Tensor]) -> list[Tensor]:
+def joined(parts: Sequence[Tensor]) -> tuple[Tensor, ...]:
     """Neighbouring parts (m, n) as one, as long as they are small together."""
     groups: list[list[Tensor]] = []
     for part in parts:
@@ -61,7 +61,7 @@ def _joined(parts: Sequence[Tensor]) -> list[Tensor]:
             groups[-1].append(part)
         else:
             groups.append([part])
-    return [group[0] if len(group) == 1 else torch.cat(group, 1) for group in groups]
+    return tuple(group[0] if len(group) == 1 else torch.cat(group, 1) for group in groups)
 
 
 def _blocks(part: Tensor) -> list[slice]:

@@ -102,7 +102,8 @@ def run_parts(task: dict[str, Any]) -> dict[str, Any]:
     """
     folder = Path(task["folder"])
     executor, file = Watched(WorkerProcesses(task["workers"])), Path(task["file"])
-    warm_up(of_design(studies.design_of(file))[0].trial, folder / ".cache", executor)
+    first = of_design(studies.design_of(file))[0].trial
+    warm_up(first, Bench(Store(folder, "bench"), executor, Silent(), folder / ".cache"))
     executor.open_s = 0.0
     begun = time.perf_counter()
     design = studies.design_of(file)

@@ -5,11 +5,11 @@ Settings: `workers`; `device`. As in a study, tuned and judged trials run in bat
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import replace
 
 from harness.records.store import Store
 from harness.running.batch import Bench, run_batch
-from harness.running.executors import Executor, WorkerProcesses
+from harness.running.executors import WorkerProcesses
 from harness.running.job import Job, splits_of
 from harness.running.observer import Silent
 from harness.training.stack import Stack
@@ -26,7 +26,7 @@ def run(task: Task) -> Done:
     executor = WorkerProcesses(task.settings["workers"])
     device = task.settings.get("device", "cpu")
     bench = Bench(Store(task.folder, "bench"), executor, Silent(), task.cache_dir, device)
-    warm_up(task.listed[0].trial, task.cache_dir, executor, device)
+    warm_up(task.listed[0].trial, bench)
     for item in task.listed:  # data lie ready, as for the peers
         splits_of(item.trial, task.cache_dir)
     with bench.store, stopwatch() as elapsed:
@@ -38,14 +38,17 @@ def run(task: Task) -> Done:
     return Done([timed(item, records[item.trial.id]) for item in task.listed], loop_s)
 
 
-def warm_up(first: Trial, cache_dir: Path, executor: Executor, device: str = "cpu") -> None:
-    """A short trial on every worker, so that imports are done and data are open."""
+def warm_up(first: Trial, bench: Bench) -> None:
+    """A short trial on every worker and a batch of one here, so that imports are done and data are open."""
     section = {k: v for k, v in first.config["train"].items() if k != "epochs"}
     config = {**first.config, "train": {**section, "steps": WARM_UP_STEPS}}
-    job = Job(Stack("warm-up", (first.model_copy(update={"config": config}),)), cache_dir, device)
-    futures = [executor.submit(job, lambda share: None) for _ in range(2 * executor.workers)]
+    trial = first.model_copy(update={"config": config})
+    job = Job(Stack("warm-up", (trial,)), bench.cache_dir, bench.device)
+    futures = [bench.executor.submit(job, lambda share: None) for _ in range(2 * bench.executor.workers)]
     for future in futures:
         future.result()
+    with Store(bench.store.path.parent, "warm-up") as store:
+        run_batch(replace(bench, store=store, statuses={}), "warm-up", [trial])
 
 
 def timed(item: Listed, record: Record) -> Timed:

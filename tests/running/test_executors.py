@@ -49,13 +49,23 @@ def job(design, cache_dir):
 
 
 def workers_alive():
-    """The worker processes that are children of this one."""
-    own = psutil.Process().children()
+    """The worker processes that are this one's, through the server that forks them or by themselves."""
+    own = psutil.Process().children(recursive=True)
     return [c for c in own if c.is_running() and c.status() != psutil.STATUS_ZOMBIE and is_worker(c)]
 
 
 def is_worker(process):
-    return "multiprocessing.spawn" in " ".join(process.cmdline())
+    command = " ".join(process.cmdline())
+    forked = "multiprocessing.forkserver" in command and process.ppid() != os.getpid()
+    return forked or "multiprocessing.spawn" in command
+
+
+def soon(count):
+    """The workers once there are so many: they start beside this process."""
+    until = time.monotonic() + 60
+    while len(found := workers_alive()) != count and time.monotonic() < until:
+        time.sleep(0.02)
+    return found
 
 
 def numbers(records):
@@ -85,7 +95,7 @@ def test_a_worker_that_is_killed_is_replaced_and_its_job_runs_again(pool, job):
     records = executor.submit(work, report).result(120).records
     assert killed
     assert numbers(records) == numbers(run_job(work).records)
-    (worker,) = workers_alive()
+    (worker,) = soon(1)
     assert worker.pid not in killed
 
 
@@ -146,7 +156,7 @@ def test_restart_ends_workers_at_once_whatever_they_do(pool, job):
     before = dict(os.environ)
     executor = pool(2)
     assert dict(os.environ) == before
-    busy, began = {w.pid for w in workers_alive()}, []
+    busy, began = {w.pid for w in soon(2)}, []
     for arm in ("sgd", "adam"):
         executor.submit(job(("epochs: 2", "steps: 1000000, evaluations: 1000"), arm=arm), began.append)
     until = time.monotonic() + 60
@@ -156,7 +166,7 @@ def test_restart_ends_workers_at_once_whatever_they_do(pool, job):
     started = time.monotonic()
     executor.restart()
     assert time.monotonic() - started < 10
-    anew = {w.pid for w in workers_alive()}
+    anew = {w.pid for w in soon(2)}
     assert len(anew) == len(busy) == 2
     assert not anew & busy
 
@@ -173,6 +183,6 @@ def test_a_worker_whose_driver_is_gone_ends_without_a_word(monkeypatch):
     before = signal.getsignal(signal.SIGINT)
     ours.send("a job")
     try:
-        work(theirs)
+        work(theirs, os.environ | {})
     finally:
         signal.signal(signal.SIGINT, before)

@@ -1,6 +1,7 @@
 """The size of stacks: chosen by measured times, remembered, bounded by memory, halved where that runs out."""
 
 import os
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -25,6 +26,7 @@ def pace(**times):
 GAINS = pace(s1=500, s4=200, s16=150, s64=140)  # a small network
 LOSES = pace(s1=100, s4=130)  # a large one
 MIDDLE = pace(s1=100, s4=60, s16=90)
+DATA = [SimpleNamespace(y_train=range(300))]
 
 
 @pytest.mark.parametrize(
@@ -63,6 +65,8 @@ def test_times_between_sizes():
     assert LOSES.step(1000) == pytest.approx(130e-6)
     assert pace(s1=100).step(10) == pytest.approx(10e-6)
     assert pace(s1=100, s4=20).step(10) == pytest.approx(8e-6)  # no more than all of it is overhead
+    most = pace(s1=100, s4=80, s16=40)  # and no more than a step of one alone takes
+    assert most.step(100) == pytest.approx(40e-6 - 100e-6 / 16 + 100e-6 / 100)
     assert GAINS.evaluation(64, 300, 100) == pytest.approx(140e-6)
 
 
@@ -90,23 +94,23 @@ def clock(monkeypatch):
 
 def test_a_program_is_timed_once_and_remembered(work, clock):
     asked = clock({1: 5.0, 4: 2.0, 16: 1.0})
-    first = pacer_of(work.cache_dir, "cpu").pace(work.stack, [])
+    first = pacer_of(work.cache_dir, "cpu").pace(work.stack, DATA)
     assert asked == [1, 4]  # nine trials make no stack of sixteen
     assert first.step_s == {1: 5.0, 4: 2.0}
-    assert Pacer(folder=work.cache_dir / "pace").pace(work.stack, []) == first
+    assert Pacer(folder=work.cache_dir / "pace").pace(work.stack, DATA) == first
     assert asked == [1, 4]
 
 
 def test_more_trials_time_larger_stacks(work, clock):
     asked = clock({1: 5.0, 4: 2.0, 16: 1.0})
-    pacer_of(work.cache_dir, "cpu").pace(Stack(work.stack.key, work.stack.trials[:3]), [])
-    pacer_of(work.cache_dir, "cpu").pace(Stack(work.stack.key, work.stack.trials * 3), [])
+    pacer_of(work.cache_dir, "cpu").pace(Stack(work.stack.key, work.stack.trials[:3]), DATA)
+    pacer_of(work.cache_dir, "cpu").pace(Stack(work.stack.key, work.stack.trials * 3), DATA)
     assert asked == [1, 4, 16]
 
 
 def test_no_larger_stack_is_timed_once_it_gets_slower(work, clock):
     asked = clock({1: 1.0, 4: 1.5})
-    pacer_of(work.cache_dir, "cpu").pace(Stack(work.stack.key, work.stack.trials * 30), [])
+    pacer_of(work.cache_dir, "cpu").pace(Stack(work.stack.key, work.stack.trials * 30), DATA)
     assert asked == [1, 4]
 
 
@@ -115,11 +119,11 @@ def test_memory_bounds_the_sizes(work, clock, monkeypatch):
     monkeypatch.setattr(pace_module, "held_bytes", lambda device: 1000 + 100 * sum(asked[-1:]))
     monkeypatch.setattr(pace_module, "free_bytes", lambda device: 2000)  # half of it for a worker
     many = Stack(work.stack.key, work.stack.trials * 30)
-    assert pacer_of(work.cache_dir, "cpu").pace(many, []).step_s == {1: 5.0, 4: 2.0}
+    assert pacer_of(work.cache_dir, "cpu").pace(many, DATA).step_s == {1: 5.0, 4: 2.0}
     assert asked == [1, 4]
     asked.clear()
     monkeypatch.setattr(pace_module, "free_bytes", lambda device: 0)
-    assert Pacer(folder=work.cache_dir / "other").pace(work.stack, []).step_s == {1: 5.0}
+    assert Pacer(folder=work.cache_dir / "other").pace(work.stack, DATA).step_s == {1: 5.0}
     assert asked == [1]
 
 
@@ -130,15 +134,15 @@ def test_a_size_that_runs_out_of_memory_is_not_used(work, monkeypatch):
         return 1.0
 
     monkeypatch.setattr(pace_module, "_time", _time)
-    assert pacer_of(work.cache_dir, "cpu").pace(work.stack, []).step_s == {1: 1.0}
+    assert pacer_of(work.cache_dir, "cpu").pace(work.stack, DATA).step_s == {1: 1.0}
 
 
 def test_damaged_memory_is_measured_anew(work, clock):
     clock({1: 5.0, 4: 2.0})
-    found = pacer_of(work.cache_dir, "cpu").pace(work.stack, [])
+    found = pacer_of(work.cache_dir, "cpu").pace(work.stack, DATA)
     (file,) = (work.cache_dir / "pace").iterdir()
     file.write_text("{")
-    assert pacer_of(work.cache_dir, "cpu").pace(work.stack, []) == found
+    assert pacer_of(work.cache_dir, "cpu").pace(work.stack, DATA) == found
 
 
 def test_timing_costs_a_small_share_of_the_work(work, monkeypatch):
@@ -152,7 +156,7 @@ def test_timing_costs_a_small_share_of_the_work(work, monkeypatch):
 
     monkeypatch.setattr(pace_module, "_time", _time)
     monkeypatch.setattr(pace_module.time, "perf_counter", lambda: now[0])
-    assert part_size(work, []) == 9  # what wasn't timed promises more
+    assert part_size(work, DATA) == 9  # what wasn't timed promises more
     assert asked == [1]
 
 
