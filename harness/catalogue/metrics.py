@@ -7,7 +7,7 @@ mean, as mse and rmse are, name the same `per_example`, which is then computed o
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import torch
@@ -31,6 +31,7 @@ from harness.catalogue.losses import (
 CENTRAL = 0.9  # probability of the interval whose coverage is measured
 CENTRAL_WITHIN = 1.6448536269514722  # standard deviations, of a normal distribution
 BINS = 15  # of confidence, as in Guo et al. 2017
+TENTHS = 10  # of a split, by the predicted value
 
 
 class Measure(NamedTuple):
@@ -38,6 +39,15 @@ class Measure(NamedTuple):
 
     per_example: PerExample
     of_mean: OfMean = itself
+
+
+class WholeMeasure(NamedTuple):
+    """A metric that is no function of a mean: of a split's outputs (M, n, C) and targets -> (M,) float64."""
+
+    of_split: PerExample
+
+
+Measures = dict[str, Measure | WholeMeasure]
 
 
 def accuracy(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -97,16 +107,53 @@ def best_constant_nll(mean: Tensor) -> Tensor:
     return (in_whole_vectors(torch.log, 2 * math.pi * variance) + 1) / 2
 
 
-def coverage(outputs: Tensor, targets: Tensor) -> Tensor:
-    """Share of the K targets inside the central 90 % interval of a Gaussian head (..., 2K)."""
+def covered(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Whether each of K targets is inside the central 90 % interval of a Gaussian head (..., 2K)."""
     mean, log_variance = halves(outputs)
     error = (mean - as_values(targets, mean)).abs()
-    return (error <= CENTRAL_WITHIN * (log_variance / 2).exp()).to(outputs.dtype).mean(-1)
+    return error <= CENTRAL_WITHIN * (log_variance / 2).exp()
+
+
+def coverage(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Share of the K targets that are `covered`."""
+    return covered(outputs, targets).to(outputs.dtype).mean(-1)
 
 
 def off_central(mean: Tensor) -> Tensor:
     """Distance of a coverage from 0.9."""
     return (mean - CENTRAL).abs()
+
+
+def with_constant_variance(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Predicted values (M, n, K) as a Gaussian head (M, n, 2K): one variance for all, that of their errors.
+
+    It is the one that suits these examples best, as in `best_constant_nll`.
+    """
+    variance = (mse(outputs, targets).sum(1, dtype=torch.float64) / outputs.shape[1]).clamp(min=1e-300)
+    return torch.cat([outputs, variance.log().to(outputs.dtype)[:, None, None].expand_as(outputs)], -1)
+
+
+def coverage_error(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Distance of a Gaussian head's coverage from 0.9, (M,)."""
+    return off_central(covered(outputs, targets).double().mean((1, 2)))
+
+
+def conditional_coverage_error(outputs: Tensor, targets: Tensor) -> Tensor:
+    """The mean distance from 0.9 of a Gaussian head's coverage in each tenth of the examples, (M,).
+
+    The tenths are by predicted value, the sum over K targets. Intervals too wide here and too narrow
+    there cover as they should on the whole (Angelopoulos and Bates 2021, section 3: conditional coverage).
+    """
+    mean, inside = halves(outputs)[0], covered(outputs, targets)
+    order = mean.sum(-1).argsort(stable=True, dim=1)
+    tenths = torch.tensor_split(inside.sum(-1).gather(1, order), TENTHS, 1)
+    shares = [part.sum(1).double() / (part.shape[1] * inside.shape[2]) for part in tenths]
+    return off_central(torch.stack(shares, 1)).sum(1) / TENTHS
+
+
+def spread_alike(of_head: PerExample) -> WholeMeasure:
+    """The metric of a Gaussian head, of predicted values with the constant variance that suits them best."""
+    return WholeMeasure(lambda z, y: of_head(with_constant_variance(z, y), y))
 
 
 def of_means(per_example: PerExample) -> PerExample:
@@ -135,22 +182,34 @@ CLASSIFICATION_AT_END = {
     "ece": Measure(confidence_gaps, absolute_sum),
 }
 REGRESSION = {**_regression(lambda per_example: per_example), "nll": Measure(mse, best_constant_nll)}
+REGRESSION_AT_END: Measures = {
+    **REGRESSION,
+    "coverage_error": spread_alike(coverage_error),
+    "conditional_coverage_error": spread_alike(conditional_coverage_error),
+}
 GAUSSIAN = {
     **_regression(of_means),
     "nll": Measure(gaussian_nll),
     "coverage_error": Measure(coverage, off_central),
 }
-NAMES = sorted({"loss", *CLASSIFICATION_AT_END, *REGRESSION, *GAUSSIAN})
+GAUSSIAN_AT_END: Measures = {
+    **GAUSSIAN,
+    "conditional_coverage_error": WholeMeasure(conditional_coverage_error),
+}
+NAMES = sorted({"loss", *CLASSIFICATION_AT_END, *REGRESSION_AT_END, *GAUSSIAN_AT_END})
 
 
-def measured(loss: str, n_classes: int | None, at_end: bool) -> dict[str, Measure]:
+def measured(loss: str, n_classes: int | None, at_end: bool) -> Measures:
     """What is measured of runs trained by the loss, by name: at the end, or at every evaluation.
 
     `n_classes` is None for a regression.
     """
     entry = LOSSES[loss]
+    tables: tuple[Mapping[str, Measure], Mapping[str, Measure | WholeMeasure]]
     if n_classes is not None:
-        table = CLASSIFICATION_AT_END if at_end else CLASSIFICATION
+        tables = CLASSIFICATION, CLASSIFICATION_AT_END
+    elif entry.outputs_per_target == 1:
+        tables = REGRESSION, REGRESSION_AT_END
     else:
-        table = REGRESSION if entry.outputs_per_target == 1 else GAUSSIAN
-    return {"loss": Measure(entry.per_example, entry.of_mean), **table}
+        tables = GAUSSIAN, GAUSSIAN_AT_END
+    return {"loss": Measure(entry.per_example, entry.of_mean), **tables[at_end]}

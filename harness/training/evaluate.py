@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from harness.catalogue.losses import PerExample
-from harness.catalogue.metrics import Measure
+from harness.catalogue.metrics import Measure, Measures, WholeMeasure
 from harness.training.members import Split, StackData
 from harness.training.program import Buffers, Program
 from harness.words.config import batch_size_of
@@ -23,22 +23,31 @@ def evaluate(
     state: tuple[Tensor, Buffers],
     data: StackData,
     split: Split,
-    metrics: Mapping[str, Measure],
+    metrics: Measures,
     chunk: int = CHUNK,
 ) -> dict[str, Tensor]:
     """Each metric over a split's examples, (M,) float64. An empty split gives nothing."""
     if len(split) == 0:
         return {}
     params, buffers = state
-    functions = dict.fromkeys(metric.per_example for metric in metrics.values())
+    means = {name: metric for name, metric in metrics.items() if isinstance(metric, Measure)}
+    wholes = {name: metric for name, metric in metrics.items() if isinstance(metric, WholeMeasure)}
+    functions = dict.fromkeys(metric.per_example for metric in means.values())
     totals: dict[PerExample, Tensor] = {}
+    kept: list[tuple[Tensor, Tensor]] = []
     with torch.no_grad():
         for x, y in data.chunks(split, chunk):
             outputs = program.outputs(params, buffers, x)
             for function in functions:
                 part = function(outputs, y).sum(1, dtype=torch.float64)
                 totals[function] = totals[function] + part if function in totals else part
-    return {name: m.of_mean(totals[m.per_example] / len(split)) for name, m in metrics.items()}
+            if wholes:
+                kept.append((outputs, y))
+    found = {name: m.of_mean(totals[m.per_example] / len(split)) for name, m in means.items()}
+    if wholes:
+        outputs, y = (torch.cat(parts, 1) for parts in zip(*kept, strict=True))
+        found |= {name: metric.of_split(outputs, y) for name, metric in wholes.items()}
+    return found
 
 
 def over_splits(
@@ -46,7 +55,7 @@ def over_splits(
     state: tuple[Tensor, Buffers],
     data: StackData,
     splits: Mapping[str, Split],
-    metrics: Mapping[str, Measure],
+    metrics: Measures,
     chunk: int = CHUNK,
 ) -> dict[str, Tensor]:
     """Each metric over each split, (M,), by its full name: `val/accuracy`."""

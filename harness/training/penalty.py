@@ -25,25 +25,30 @@ class Penalties(NamedTuple):
     l1: Tensor | None  # (m, 1)
     l2: Tensor | None  # (m, 1)
     clip_norm: Tensor | None  # (m, 1)
-    is_weight: Tensor  # (P,) 1 where a parameter is a weight, else 0
+    is_weight: tuple[bool, ...]  # of each parameter tensor: see `are_weights`
 
     @property
     def any(self) -> bool:
         """Whether any member has any."""
         return any(strength is not None for strength in self[:3])
 
-    def applied(self, grads: Tensor, params: Tensor) -> Tensor:
-        """Gradients (m, P) of loss + l1 sum|w| + l2/2 sum w^2 over weights, each row's norm then clipped.
+    def applied(self, grads: Sequence[Tensor], params: Tensor) -> tuple[Tensor, ...]:
+        """Gradients of loss + l1 sum|w| + l2/2 sum w^2 over weights, each row's norm then clipped.
 
-        The subgradient of |w| is sign(w), 0 at 0. Nothing given is changed.
+        They come and go a parameter tensor at a time, (m, n) each, or clipped as one (m, P). The
+        subgradient of |w| is sign(w), 0 at 0. Nothing given is changed.
         """
-        if self.l1 is not None or self.l2 is not None:
-            weights = params * self.is_weight
-            if self.l1 is not None:
-                grads = torch.addcmul(grads, self.l1, weights.sign())
-            if self.l2 is not None:
-                grads = torch.addcmul(grads, self.l2, weights)
-        return grads if self.clip_norm is None else clipped(grads, self.clip_norm)
+        parts = torch.split(params, [grad.shape[1] for grad in grads], 1)
+        whole = tuple(
+            self._penalised(grad, part) if is_weight else grad
+            for grad, part, is_weight in zip(grads, parts, self.is_weight, strict=True)
+        )
+        return whole if self.clip_norm is None else (clipped(torch.cat(whole, 1), self.clip_norm),)
+
+    def _penalised(self, grad: Tensor, weights: Tensor) -> Tensor:
+        if self.l1 is not None:
+            grad = torch.addcmul(grad, self.l1, weights.sign())
+        return grad if self.l2 is None else torch.addcmul(grad, self.l2, weights)
 
     def of(self, members: Tensor) -> Penalties:
         """Those of some members, by index (n,)."""
@@ -54,7 +59,7 @@ class Penalties(NamedTuple):
 def penalties(trials: Sequence[Trial], layout: Layout, like: Tensor) -> Penalties:
     """The penalties of a stack's trials, in dtype and device of `like`."""
     l1, l2, clip_norm = (_strength(trials, path.removeprefix("train."), like) for path in SWITCHES)
-    return Penalties(l1, l2, clip_norm, weight_mask(layout).to(like))
+    return Penalties(l1, l2, clip_norm, are_weights(layout))
 
 
 def _strength(trials: Sequence[Trial], name: str, like: Tensor) -> Tensor | None:
@@ -62,13 +67,12 @@ def _strength(trials: Sequence[Trial], name: str, like: Tensor) -> Tensor | None
     return torch.tensor(values, dtype=like.dtype, device=like.device).unsqueeze(1) if any(values) else None
 
 
-def weight_mask(layout: Layout) -> Tensor:
-    """Which parameters are weights, (P,) bool: those of matrices and kernels.
+def are_weights(layout: Layout) -> tuple[bool, ...]:
+    """Which parameter tensors are weights: matrices and kernels.
 
     Biases and the scales of normalisations are vectors, and no penalty is meant for them.
     """
-    parts = [torch.full((shape.numel(),), len(shape) > 1) for shape in layout.shapes]
-    return torch.cat(parts)
+    return tuple(len(shape) > 1 for shape in layout.shapes)
 
 
 def clipped(grads: Tensor, largest: Tensor) -> Tensor:

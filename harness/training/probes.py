@@ -118,7 +118,8 @@ def sparsity(at: Standing) -> Tensor:
 
 def update_ratio(at: Standing) -> Tensor:
     """||dW|| / ||W|| of the next optimizer step, were it taken on the training set's gradient."""
-    grads = at.run.penalties.applied(at.gradient.to(at.params.dtype), at.params)
+    parts = at.run.program.layout.split(at.gradient.to(at.params.dtype))
+    grads = torch.cat(at.run.penalties.applied(parts, at.params), 1)
     (coefficients,) = at.run.coefficients(range(at.step, at.step + 1))
     by_group = zip(at.run.groups, coefficients, strict=True)
     params = torch.cat([group.stepped(grads, at.params, its) for group, its in by_group])

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from harness.catalogue.data.base import Splits
 from harness.catalogue.losses import LOSSES, smoothed
-from harness.catalogue.metrics import Measure, measured
+from harness.catalogue.metrics import Measures, measured
 from harness.catalogue.optimizers import Hyper
 from harness.catalogue.resolve import options_of
 from harness.catalogue.schedules import SCHEDULES, Heard, silence
@@ -52,7 +52,7 @@ class Run:
     params: Tensor  # (m, P)
     groups: list[Group]  # of the m members, by optimizer
     buffers: Buffers
-    metrics: dict[str, Measure]
+    metrics: Measures
     penalties: Penalties  # of m members
     factor: Callable[[int], float]  # of the learning rate, by step
     listen: Callable[[Heard, Tensor], Heard] | None  # to the val/loss (m,), where the schedule does

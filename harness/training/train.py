@@ -106,7 +106,7 @@ def train_step(run: Run, step: int, index: Tensor, coefficients: Coefficients) -
         x = augmented(augment, x, mix(mix(run.keys ^ step)), run.strength)
     grads, (loss, run.buffers) = run.program.gradient(run.params, run.buffers, x, y)
     if run.penalties.any:
-        grads = (run.penalties.applied(torch.cat(grads, 1), run.params),)
+        grads = run.penalties.applied(grads, run.params)
     if len(run.groups) > 1:  # once for all of them
         grads = joined(grads)
     for group, its in zip(run.groups, coefficients, strict=True):

@@ -28,7 +28,7 @@ class Metric(NamedTuple):
         Accuracy 1/C, error, Brier score and calibration error 1 - 1/C, NLL and loss log C; R2 0, and
         0.9 for an interval that never covers. Of a regression's errors no worst value is known.
         """
-        values = {"r2": 0.0, "coverage_error": 0.9}
+        values = {"r2": 0.0, "coverage_error": 0.9, "conditional_coverage_error": 0.9}
         if n_classes is not None:
             miss, nats = 1 - 1 / n_classes, math.log(n_classes)
             values |= {"accuracy": 1 / n_classes, "error": miss, "brier": miss, "ece": miss}
@@ -48,6 +48,7 @@ METRICS: dict[str, Metric] = {
         Metric("mae", "mean absolute error", "lower", 0.05, delta_is_relative=True),
         Metric("r2", "R2, share of the targets' variance", "higher", 0.01),
         Metric("coverage_error", "distance of the 90 % intervals' coverage from 0.9", "lower", 0.02),
+        Metric("conditional_coverage_error", "the same by tenths of predictions", "lower", 0.02),
         Metric("brier", "Brier score", "lower", 0.05, delta_is_relative=True),
         Metric("ece", "expected calibration error", "lower", 0.01),
         Metric("ade", "average displacement error (metres)", "lower", 0.05, delta_is_relative=True),

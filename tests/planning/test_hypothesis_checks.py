@@ -159,11 +159,7 @@ def test_restarts_are_of_the_arms_that_ask_for_them(load):
         ("restarts: 3", "restarts: 1", "found restarts: 1; allowed: a whole number from 2 on"),
         ("own_range}", "own_range, select: {final: val/rmse, restarts: 2}}", "for a hypothesis's outcome"),
         (", restarts: 3", "", "no ensemble and no restarts are asked for: leave it out"),
-        (
-            "gaussian_nll}, outcome",
-            "mse}, outcome",
-            "coverage_error is not measured at the end where train.loss",
-        ),
+        ("test/coverage_error", "test/ece", "ece is not measured at the end where train.loss"),
     ],
 )
 def test_what_is_wrong_with_restarts_and_metrics_of_some_arms(complaint, found, written, said):

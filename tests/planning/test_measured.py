@@ -24,10 +24,10 @@ def test_every_regression_has_an_nll(load):
 
 
 def test_a_metric_that_an_arms_loss_does_not_give(complaint):
-    (line,) = complaint(STUDY.replace("test/nll", "test/coverage_error"))
-    assert line.startswith("study.yaml:10: hypotheses.0.outcome: coverage_error is not measured at the end")
-    assert "where train.loss is mse, as in the arm 'mse'" in line
-    assert "Allowed: loss, mae, mse, nll, r2, rmse" in line
+    (line, *_) = complaint(STUDY.replace("test/nll", "test/ece"))
+    assert line.startswith("study.yaml:10: hypotheses.0.outcome: ece is not measured at the end")
+    assert "where train.loss is gaussian_nll, as in the arm 'gaussian_nll'" in line
+    assert "Allowed: conditional_coverage_error, coverage_error, loss, mae, mse, nll, r2, rmse" in line
 
 
 def test_a_loss_that_is_not_for_the_data(complaint):

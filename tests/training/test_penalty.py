@@ -6,7 +6,7 @@ from torch import nn
 
 from harness.catalogue.resolve import build_network, resolve
 from harness.errors import BadInput
-from harness.training.penalty import Penalties, clipped, penalties, sparsity, weight_mask
+from harness.training.penalty import Penalties, are_weights, clipped, penalties, sparsity
 from harness.training.program import layout_of
 from harness.training.stack import stack_key
 from harness.training.train import one_thread
@@ -42,18 +42,19 @@ def test_gradient_against_autograd_of_the_penalised_loss(l1, l2):
     whole = loss + sum((l1 or 0) * w.abs().sum() + (l2 or 0) / 2 * w.square().sum() for w in matrices)
     expected = torch.autograd.grad(whole, list(net.parameters()))
     penalty = Penalties(
-        None if l1 is None else column(l1), None if l2 is None else column(l2), None, weight_mask(layout)
+        None if l1 is None else column(l1), None if l2 is None else column(l2), None, are_weights(layout)
     )
     grads = layout.flatten(dict(zip(layout.names, plain, strict=True))).unsqueeze(0)
-    found = penalty.applied(grads, flat.unsqueeze(0))
+    found = torch.cat(penalty.applied(layout.split(grads), flat.unsqueeze(0)), 1)
     wanted = layout.flatten(dict(zip(layout.names, expected, strict=True)))
     torch.testing.assert_close(found[0], wanted, rtol=1e-12, atol=1e-14)
 
 
 def test_a_weight_of_zero_is_not_pushed():
     params = torch.tensor([[0.0, -0.0, 2.0, -2.0]], dtype=torch.float64)
-    penalty = Penalties(column(0.5), column(1.0), None, torch.ones(4, dtype=torch.float64))
-    assert penalty.applied(torch.zeros_like(params), params).tolist() == [[0.0, 0.0, 2.5, -2.5]]
+    penalty = Penalties(column(0.5), column(1.0), None, (True,))
+    (found,) = penalty.applied([torch.zeros_like(params)], params)
+    assert found.tolist() == [[0.0, 0.0, 2.5, -2.5]]
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -62,13 +63,14 @@ def test_weights_are_those_of_linear_maps(name):
     config = resolve({**config_of(), "model": {"name": name, **NETWORKS[name]}})
     module = build_network(config, (40,), 10)
     layout = layout_of(module)
-    marked = layout.unflatten(weight_mask(layout).double())
+    marked = dict(zip(layout.names, are_weights(layout), strict=True))
     for path, part in module.named_modules():
         for own, parameter in part.named_parameters(prefix=path, recurse=False):
             linear = isinstance(part, WEIGHTS) and own.endswith("weight")
             if linear or isinstance(part, nn.LayerNorm) or parameter.dim() == 1:
-                assert (marked[own] == float(linear)).all(), own
-    assert 0.5 < weight_mask(layout).double().mean() < 1
+                assert marked[own] is linear, own
+    sizes = dict(zip(layout.names, (shape.numel() for shape in layout.shapes), strict=True))
+    assert 0.5 < sum(sizes[own] for own in marked if marked[own]) / sum(sizes.values()) < 1
 
 
 def test_clipping_against_torch():
@@ -148,7 +150,9 @@ def test_without_penalties_nothing_is_computed():
     _, layout, flat = small_mlp()
     none = penalties([trial_of(0), trial_of(1)], layout, flat)
     grads = torch.ones(2, len(flat), dtype=torch.float64)
-    assert none.applied(grads, grads) is grads
+    assert not none.any
+    parts = layout.split(grads)
+    assert all(a is b for a, b in zip(none.applied(parts, grads), parts, strict=True))
 
 
 def test_strengths_of_every_member():
@@ -175,9 +179,10 @@ def test_l1_makes_weights_small_and_l2_makes_them_short(cache_dir):
         penalty = {} if name == "none" else {f"train__{name}": value}
         with one_thread():
             run = run_steps([trial_of(optimizer__lr=0.02, **penalty)], cache_dir, 400)
-        mask = weight_mask(run.program.layout)
-        share[name] = float(sparsity(run.params[0, mask]))
-        weights[name] = float((run.params * mask).norm())
+        layout = run.program.layout
+        parts = zip(layout.split(run.params[0]), are_weights(layout), strict=True)
+        matrices = torch.cat([part for part, is_weight in parts if is_weight])
+        share[name], weights[name] = float(sparsity(matrices)), float(matrices.norm())
     assert share["l1"] > 0.3 > 10 * share["none"]
     assert share["l1"] > 5 * share["l2"]
     assert weights["l2"] < 0.9 * weights["none"]
