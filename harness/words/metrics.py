@@ -48,7 +48,7 @@ METRICS: dict[str, Metric] = {
         Metric("mae", "mean absolute error", "lower", 0.05, delta_is_relative=True),
         Metric("r2", "R2, share of the targets' variance", "higher", 0.01),
         Metric("coverage_error", "distance of the 90 % intervals' coverage from 0.9", "lower", 0.02),
-        Metric("conditional_coverage_error", "the same by tenths of predictions", "lower", 0.02),
+        Metric("conditional_coverage_error", "coverage error by tenths of predictions", "lower", 0.02),
         Metric("brier", "Brier score", "lower", 0.05, delta_is_relative=True),
         Metric("ece", "expected calibration error", "lower", 0.01),
         Metric("ade", "average displacement error (metres)", "lower", 0.05, delta_is_relative=True),
