@@ -22,6 +22,7 @@ from harness.records.ui import wait_healthy
 from harness.running.executors import cores
 from harness.running.memory import available_bytes
 from harness.running.timing.machine import processor
+from harness.training.products import hindrance, library
 
 DISTRIBUTION = "nn-harness"
 OLDEST = (3, 11)  # of Python
@@ -49,6 +50,7 @@ def examine(results: Path, constraints: Path = Path("constraints.txt")) -> list[
             "torch", "ok", f"{torch.__version__}, {torch.get_num_threads()} threads; workers use one each"
         ),
         Finding("processor", "ok", f"{processor()}, {cores()} cores to use"),
+        Finding("products", "note" if hindrance() else "ok", f"by {library()}", hindrance()),
         _memory(),
         _device(),
         _results(results),

@@ -8,6 +8,7 @@ and all on other processors and on a GPU are torch's.
 from __future__ import annotations
 
 import contextlib
+import os
 import platform
 from collections.abc import Iterator, Sequence
 from functools import cache
@@ -36,6 +37,22 @@ def by_numpy() -> bool:
 def library() -> str:
     """What multiplies on this machine's CPU. Results repeat bit for bit by the same library alone."""
     return f"torch, large ones NumPy {np.__version__}" if by_numpy() else "torch"
+
+
+def hindrance() -> str:
+    """What keeps large products slower here than they need be, and what to do; nothing is the usual."""
+    if by_numpy() or not (_is_amd() and " avx512f " in _processor()):
+        return ""
+    setting = os.environ.get("OPENBLAS_CORETYPE")
+    if setting is not None:
+        return (
+            f"OPENBLAS_CORETYPE={setting} keeps NumPy from this processor's AVX-512, by which large products "
+            "take half the time; unset it"
+        )
+    return (
+        "this processor has AVX-512, which torch doesn't use on it, and this NumPy brings nothing that does: "
+        "install numpy by pip, whose OpenBLAS does"
+    )
 
 
 def product(a: Tensor, b: Tensor) -> Tensor:
@@ -94,8 +111,14 @@ def _openblas() -> dict[str, Any] | None:
 
 
 def _is_amd() -> bool:
+    return "AuthenticAMD" in _processor()
+
+
+@cache
+def _processor() -> str:
+    """What the system says of the first core: its maker and, on Linux, what it can do."""
     try:
         with Path("/proc/cpuinfo").open(encoding="utf-8", errors="replace") as file:
-            return "AuthenticAMD" in file.read(1000)
+            return file.read(8192).partition("\n\n")[0]
     except OSError:
-        return "AuthenticAMD" in platform.processor()
+        return platform.processor()

@@ -12,6 +12,7 @@ import psutil
 
 from harness.running.executors import cores
 from harness.running.timing.machine import processor
+from harness.training.products import library
 
 PACKAGES = ("torch", "optuna", "mlflow", "scikit-learn", "numpy", "ray", "nn-harness")
 
@@ -23,6 +24,7 @@ def machine() -> dict[str, Any]:
         "processor": processor(),
         "cores": cores(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "products": library(),
         "system": platform.system(),
         "python": platform.python_version(),
         "versions": {name: found for name in PACKAGES if (found := _version(name))},

@@ -121,3 +121,23 @@ def test_one_thread_and_no_word_of_an_overflow():
 def test_the_library_is_named():
     assert ("NumPy" in products.library()) == products.by_numpy()
     assert products.library().startswith("torch")
+
+
+@pytest.mark.parametrize(
+    ("amd", "numpy", "setting", "said"),
+    [
+        (True, False, "Haswell", "OPENBLAS_CORETYPE=Haswell keeps NumPy"),
+        (True, False, None, "install numpy by pip"),
+        (True, True, None, ""),
+        (False, False, "Haswell", ""),
+    ],
+)
+def test_what_makes_products_slow(amd, numpy, setting, said, monkeypatch):
+    maker = "AuthenticAMD" if amd else "GenuineIntel"
+    monkeypatch.setattr(products, "_processor", lambda: f"vendor_id : {maker}\nflags : fma avx512f avx512dq")
+    monkeypatch.setattr(products, "by_numpy", lambda: numpy)
+    monkeypatch.delenv("OPENBLAS_CORETYPE", raising=False)
+    if setting:
+        monkeypatch.setenv("OPENBLAS_CORETYPE", setting)
+    assert said in products.hindrance()
+    assert bool(said) == bool(products.hindrance())

@@ -13,6 +13,7 @@ import torch
 
 import harness
 from harness.running.executors import cores
+from harness.training.products import library
 
 
 def machine() -> dict[str, Any]:
@@ -22,6 +23,7 @@ def machine() -> dict[str, Any]:
         "processor": processor(),
         "cores": cores(),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "products": library(),
         "system": platform.system(),
         "versions": {
             "python": platform.python_version(),
