@@ -102,6 +102,40 @@ def test_losses_are_compared_as_shares_of_their_tasks():
     assert plain.interval.value == pytest.approx(np.median(walsh), rel=1e-9)
 
 
+def of_gains(gains, others):
+    """(N, 1 + k) task means: the first arm's gains over arms `others` above a common level."""
+    return 0.5 + np.column_stack([gains, np.broadcast_to(others, (len(gains), len(others)))])
+
+
+def test_large_gains_on_few_tasks_are_no_support_where_ranks_do_not_differ():
+    """Nine large gains and five small losses: Wilcoxon sees a gain, the ranks of three arms are even."""
+    gains = np.array(
+        [0.05, 0.06, 0.07, 0.08, 0.09, 0.1, 0.11, 0.12, 0.13, -0.01, -0.011, -0.012, -0.013, -0.014]
+    )
+    table = of_gains(gains, [0.0, 0.0])
+    table[::2, 1] += 1e-4
+    table[1::2, 2] += 1e-4
+    found = judged(table, list("abc"), a="a")
+    assert found.interval.low > 0
+    assert found.interval.value > 0.01
+    assert max(row["p_holm"] or 0 for row in found.comparisons) <= 0.05
+    assert found.extra["iman_davenport_p"] > 0.05
+    assert found.ruling.answer is Answer.INCONCLUSIVE
+    assert "the mean ranks do not differ" in found.ruling.reason
+
+
+def test_a_gain_over_the_best_other_alone_is_no_support():
+    """Each of three comparisons passes by itself, and none after Holm's correction."""
+    sizes = 0.01 * np.arange(1, 15)
+    gains = np.where(np.isin(np.arange(1, 15), [2, 5, 6, 7]), -sizes, sizes)
+    found = judged(of_gains(gains, [0.0, -1e-5, -2e-5]), list("abcd"), a="a")
+    assert found.interval.low > 0
+    assert found.extra["iman_davenport_p"] <= 0.05
+    assert all(row["p_wilcoxon"] <= 0.05 < row["p_holm"] for row in found.comparisons if row["p_holm"])
+    assert found.ruling.answer is Answer.INCONCLUSIVE
+    assert "after Holm's correction" in found.ruling.reason
+
+
 def test_too_few_tasks_say_nothing():
     found = judged(TABLE[:5])
     assert found.interval is None
