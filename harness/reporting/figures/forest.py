@@ -67,5 +67,6 @@ def _effect(axes: Any, y: int, row: dict[Any, Any], bound: float) -> None:
     place = {"xycoords": ("axes fraction", "data"), "va": "center", "fontsize": 7.4}
     axes.annotate(shown(row["shown"]), (1.015, y), **place)
     weight = "bold" if row["answer"] else "normal"
-    label = axes.annotate(shown(row["label"]), (0.0, y - 0.42), **place, fontweight=weight)
+    behind = {"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 0.6}  # a long one meets lines
+    label = axes.annotate(shown(row["label"]), (0.0, y - 0.42), **place, fontweight=weight, bbox=behind)
     label.set_in_layout(False)
