@@ -123,12 +123,14 @@ class _Slot(threading.Thread):
         self._worker: _Worker | None = None  # until it has started
 
     def run(self) -> None:
-        self._worker = _Worker()
+        with contextlib.suppress(OSError, EOFError):  # it comes again, and is told, with the first job
+            self._worker = _Worker()
         while (task := self._jobs.get()) is not None and not self._closing.is_set():
             self._busy.set()
             self._run_task(task)
             self._busy.clear()
-        self._worker.end()
+        if self._worker is not None:
+            self._worker.end()
 
     def interrupt(self) -> None:
         """End a worker that is at work; an idle one ends by itself."""
@@ -141,27 +143,47 @@ class _Slot(threading.Thread):
             self.join()
 
     def _run_task(self, task: _Task) -> None:
+        code = None
         for _ in range(MAX_TRIES):
-            assert self._worker is not None
             try:
-                task.future.set_result(self._worker.run(task))
-                return
-            except (EOFError, ConnectionError):
-                code = self._worker.died()
+                worker = self._worker or self._start_another()
                 if self._closing.is_set():
                     return
-                self._worker = _Worker()
+                task.future.set_result(worker.run(task))
+                return
+            except (EOFError, ConnectionError):
+                code = self._bury()
+                if self._closing.is_set():
+                    return
                 task.job = task.job.halved()  # it may have taken more memory than there is
             except Exception as error:
                 task.future.set_exception(error)
                 return
-        task.future.set_exception(
-            RunFailed(
-                f"a stack of {len(task.job.stack.trials)} trials ended its worker process {MAX_TRIES} times "
-                f"(exit code {code}), the last time in parts of at most {task.job.largest}. Finished trials "
-                "are kept."
-            )
-        )
+        task.future.set_exception(_ended(task.job, code))
+
+    def _start_another(self) -> _Worker:
+        try:
+            self._worker = _Worker()
+        except ConnectionError:  # the server it is forked from died: there is a new one at the next try
+            raise
+        except OSError as error:
+            raise RunFailed(
+                f"a worker process could not be started ({error}). Finished trials are kept; fewer workers "
+                "(--workers) need fewer processes and less memory"
+            ) from error
+        return self._worker
+
+    def _bury(self) -> int | None:
+        """The exit code of a worker that died; the next try starts another."""
+        dead, self._worker = self._worker, None
+        return None if dead is None else dead.exit_code()
+
+
+def _ended(job: Job, code: int | None) -> RunFailed:
+    return RunFailed(
+        f"a stack of {len(job.stack.trials)} trials ended its worker process {MAX_TRIES} times (exit code "
+        f"{code}), the last time in parts of at most {job.largest}. Finished trials are kept."
+    )
 
 
 # One thread a worker; memory that a step frees is kept for the next instead of returned to the system.
@@ -184,7 +206,7 @@ class _Worker:
 
     def __init__(self) -> None:
         self._pipe, theirs = multiprocessing.Pipe()
-        self._heard = False
+        self._heard = False  # then its imports are done
         context: Any = multiprocessing.get_context("forkserver" if FORKED else "spawn")
         self._process: BaseProcess = context.Process(
             target=work, args=(theirs, os.environ | WORKER_ENVIRONMENT), daemon=True
@@ -200,7 +222,7 @@ class _Worker:
         theirs.close()
 
     def run(self, task: _Task) -> Answer:
-        """The job's answer, or its error raised. Raises EOFError or ConnectionError where the worker dies."""
+        """The job's answer. Raises its error, and EOFError or ConnectionError where the worker dies."""
         self._pipe.send(task.job)
         while True:
             answer = self._pipe.recv()
@@ -215,8 +237,8 @@ class _Worker:
                 whole: Answer = answer
                 return whole
 
-    def died(self) -> int | None:
-        """The exit code of one that is dead."""
+    def exit_code(self) -> int | None:
+        """That of a worker that is dead."""
         self._process.join()
         return self._process.exitcode
 
@@ -235,13 +257,6 @@ class _Worker:
 
 
 _environment = threading.Lock()
-# One thread a worker; memory that a step frees is kept for the next instead of returned to the system.
-WORKER_ENVIRONMENT = {
-    "OMP_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
-    "MALLOC_TRIM_THRESHOLD_": str(1 << 32),
-}
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ import pytest
 
 from harness.errors import DataMissing, RunFailed
 from harness.planning.trials import judge_trials
+from harness.running import executors
 from harness.running.batch import run_batch
 from harness.running.executors import MAX_TRIES, WorkerProcesses, work
 from harness.running.here import ThisProcess
@@ -124,6 +125,25 @@ def test_a_job_that_always_kills_its_worker_fails_and_the_others_are_kept(pool, 
     assert len(killed) == MAX_TRIES
     assert b.store.finished() == {t.id for t in adam}
     assert len(sgd) + len(adam) == JUDGED
+
+
+def test_a_worker_that_cannot_be_started_fails_its_job(pool, job, monkeypatch):
+    """At once, and the next one where it then can be."""
+    start = executors._Worker.__init__
+    tries = []
+
+    def refuse(worker):
+        tries.append(worker)
+        if len(tries) <= 2:  # beside the caller, and for the first job
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+        start(worker)
+
+    monkeypatch.setattr(executors._Worker, "__init__", refuse)
+    executor = pool()
+    first, second = executor.submit(job(), lambda s: None), executor.submit(job(), lambda s: None)
+    with pytest.raises(RunFailed, match="Resource temporarily unavailable.*Finished trials are kept"):
+        first.result(60)
+    assert [r.status for r in second.result(60).records] == [Status.DONE] * 2
 
 
 def test_an_error_of_the_program_makes_failed_records(job, cache_dir):
