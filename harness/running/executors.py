@@ -121,6 +121,8 @@ class _Slot(threading.Thread):
         self._jobs, self._closing = jobs, closing
         self._busy = threading.Event()
         self._worker: _Worker | None = None  # until it has started
+        if FORKED:
+            _start_server()
 
     def run(self) -> None:
         with contextlib.suppress(OSError, EOFError):  # it comes again, and is told, with the first job
@@ -212,9 +214,6 @@ class _Worker:
             target=work, args=(theirs, os.environ | WORKER_ENVIRONMENT), daemon=True
         )
         if FORKED:
-            context.set_forkserver_preload([SERVER])
-            with _worker_environment():
-                forkserver.ensure_running()
             self._process.start()  # waits for the server's imports
         else:
             with _worker_environment():
@@ -254,6 +253,13 @@ class _Worker:
                 self._process.join(GRACE_S)
         self._process.kill()
         self._process.join()
+
+
+def _start_server() -> None:
+    """Start what workers are forked from, unless it is there; returns at once."""
+    forkserver.set_forkserver_preload([SERVER])
+    with _worker_environment():
+        forkserver.ensure_running()
 
 
 _environment = threading.Lock()

@@ -141,7 +141,7 @@ def test_a_worker_that_cannot_be_started_fails_its_job(pool, job, monkeypatch):
     monkeypatch.setattr(executors._Worker, "__init__", refuse)
     executor = pool()
     first, second = executor.submit(job(), lambda s: None), executor.submit(job(), lambda s: None)
-    with pytest.raises(RunFailed, match="Resource temporarily unavailable.*Finished trials are kept"):
+    with pytest.raises(RunFailed, match=r"Resource temporarily unavailable.*Finished trials are kept"):
         first.result(60)
     assert [r.status for r in second.result(60).records] == [Status.DONE] * 2
 
