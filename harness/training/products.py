@@ -36,7 +36,8 @@ def by_numpy() -> bool:
 
 def library() -> str:
     """What multiplies on this machine's CPU. Results repeat bit for bit by the same library alone."""
-    return f"torch, large ones NumPy {np.__version__}" if by_numpy() else "torch"
+    found = _openblas() if by_numpy() else None
+    return f"torch, large ones NumPy {np.__version__} ({found['architecture']})" if found else "torch"
 
 
 def hindrance() -> str:
