@@ -121,12 +121,11 @@ class _Slot(threading.Thread):
         self._jobs, self._closing = jobs, closing
         self._busy = threading.Event()
         self._worker: _Worker | None = None  # until it has started
-        if FORKED:
-            _start_server()
+        self._forked = FORKED and _start_server()
 
     def run(self) -> None:
         with contextlib.suppress(OSError, EOFError):  # it comes again, and is told, with the first job
-            self._worker = _Worker()
+            self._worker = _Worker(self._forked)
         while (task := self._jobs.get()) is not None and not self._closing.is_set():
             self._busy.set()
             self._run_task(task)
@@ -165,7 +164,7 @@ class _Slot(threading.Thread):
 
     def _start_another(self) -> _Worker:
         try:
-            self._worker = _Worker()
+            self._worker = _Worker(self._forked)
         except ConnectionError:  # the server it is forked from died: there is a new one at the next try
             raise
         except OSError as error:
@@ -202,18 +201,18 @@ SERVER = "harness.running.fork_server"  # what the server that workers are forke
 class _Worker:
     """A worker process, once it has started, and the pipe to it.
 
-    On Linux it is forked from a server that has imported what jobs need: torch is imported once, whatever
-    the number of workers, and one in place of a dead one is there at once. Elsewhere it imports for itself.
+    `forked` from a server that has imported what jobs need: torch is imported once, whatever the number of
+    workers, and one in place of a dead one is there at once. Otherwise it imports for itself.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, forked: bool) -> None:
         self._pipe, theirs = multiprocessing.Pipe()
         self._heard = False  # then its imports are done
-        context: Any = multiprocessing.get_context("forkserver" if FORKED else "spawn")
+        context: Any = multiprocessing.get_context("forkserver" if forked else "spawn")
         self._process: BaseProcess = context.Process(
             target=work, args=(theirs, os.environ | WORKER_ENVIRONMENT), daemon=True
         )
-        if FORKED:
+        if forked:
             self._process.start()  # waits for the server's imports
         else:
             with _worker_environment():
@@ -255,11 +254,15 @@ class _Worker:
         self._process.join()
 
 
-def _start_server() -> None:
-    """Start what workers are forked from, unless it is there; returns at once."""
+def _start_server() -> bool:
+    """Start what workers are forked from, unless it is there; returns at once. False where it can't be."""
     forkserver.set_forkserver_preload([SERVER])
-    with _worker_environment():
-        forkserver.ensure_running()
+    try:
+        with _worker_environment():
+            forkserver.ensure_running()
+    except OSError:  # the folder for temporary files has too long a name for a socket
+        return False
+    return True
 
 
 _environment = threading.Lock()

@@ -132,11 +132,11 @@ def test_a_worker_that_cannot_be_started_fails_its_job(pool, job, monkeypatch):
     start = executors._Worker.__init__
     tries = []
 
-    def refuse(worker):
+    def refuse(worker, forked):
         tries.append(worker)
         if len(tries) <= 2:  # beside the caller, and for the first job
             raise BlockingIOError(11, "Resource temporarily unavailable")
-        start(worker)
+        start(worker, forked)
 
     monkeypatch.setattr(executors._Worker, "__init__", refuse)
     executor = pool()
@@ -144,6 +144,17 @@ def test_a_worker_that_cannot_be_started_fails_its_job(pool, job, monkeypatch):
     with pytest.raises(RunFailed, match=r"Resource temporarily unavailable.*Finished trials are kept"):
         first.result(60)
     assert [r.status for r in second.result(60).records] == [Status.DONE] * 2
+
+
+def test_workers_start_by_themselves_where_no_server_can(pool, job, monkeypatch):
+    def refuse():
+        raise OSError("AF_UNIX path too long")
+
+    monkeypatch.setattr(executors.forkserver, "ensure_running", refuse)
+    records = pool().submit(job(), lambda s: None).result(120).records
+    assert numbers(records) == numbers(run_job(job()).records)
+    (worker,) = workers_alive()
+    assert worker.ppid() == os.getpid()
 
 
 def test_an_error_of_the_program_makes_failed_records(job, cache_dir):
