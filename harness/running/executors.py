@@ -7,29 +7,19 @@ torch, so that a worker can be doing that while its driver does.
 from __future__ import annotations
 
 import contextlib
-import gc
-import importlib
-import multiprocessing
 import os
 import queue
-import signal
-import sys
 import threading
-from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
-from multiprocessing import forkserver
-from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
-from typing import TYPE_CHECKING, Any, Protocol, Self, final
+from typing import TYPE_CHECKING, Protocol, Self, final
 
 from harness.errors import RunFailed
+from harness.running.worker import Worker, can_fork
 
 if TYPE_CHECKING:
     from harness.running.job import Answer, Job, Report
 
 MAX_TRIES = 3  # of a job whose worker died
-GRACE_S = 3.0  # for an idle worker to end by itself, cleaning up after it
-FORKED = sys.platform == "linux"  # elsewhere a process with threads or frameworks can't be forked safely
 
 
 class Executor(Protocol):
@@ -120,12 +110,12 @@ class _Slot(threading.Thread):
         super().__init__(daemon=True)
         self._jobs, self._closing = jobs, closing
         self._busy = threading.Event()
-        self._worker: _Worker | None = None  # until it has started
-        self._forked = FORKED and _start_server()
+        self._worker: Worker | None = None  # until it has started
+        self._forked = can_fork()
 
     def run(self) -> None:
         with contextlib.suppress(OSError, EOFError):  # it comes again, and is told, with the first job
-            self._worker = _Worker(self._forked)
+            self._worker = Worker(self._forked)
         while (task := self._jobs.get()) is not None and not self._closing.is_set():
             self._busy.set()
             self._run_task(task)
@@ -150,7 +140,7 @@ class _Slot(threading.Thread):
                 worker = self._worker or self._start_another()
                 if self._closing.is_set():
                     return
-                task.future.set_result(worker.run(task))
+                task.future.set_result(worker.run(task.job, task.report))
                 return
             except (EOFError, ConnectionError):
                 code = self._bury()
@@ -162,9 +152,9 @@ class _Slot(threading.Thread):
                 return
         task.future.set_exception(_ended(task.job, code))
 
-    def _start_another(self) -> _Worker:
+    def _start_another(self) -> Worker:
         try:
-            self._worker = _Worker(self._forked)
+            self._worker = Worker(self._forked)
         except ConnectionError:  # the server it is forked from died: there is a new one at the next try
             raise
         except OSError as error:
@@ -185,123 +175,3 @@ def _ended(job: Job, code: int | None) -> RunFailed:
         f"a stack of {len(job.stack.trials)} trials ended its worker process {MAX_TRIES} times (exit code "
         f"{code}), the last time in parts of at most {job.largest}. Finished trials are kept."
     )
-
-
-# One thread a worker; memory that a step frees is kept for the next instead of returned to the system.
-WORKER_ENVIRONMENT = {
-    "OMP_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
-    "MALLOC_TRIM_THRESHOLD_": str(1 << 32),
-}
-SERVER = "harness.running.fork_server"  # what the server that workers are forked from imports
-
-
-@final
-class _Worker:
-    """A worker process, once it has started, and the pipe to it.
-
-    `forked` from a server that has imported what jobs need: torch is imported once, whatever the number of
-    workers, and one in place of a dead one is there at once. Otherwise it imports for itself.
-    """
-
-    def __init__(self, forked: bool) -> None:
-        self._pipe, theirs = multiprocessing.Pipe()
-        self._heard = False  # then its imports are done
-        context: Any = multiprocessing.get_context("forkserver" if forked else "spawn")
-        self._process: BaseProcess = context.Process(
-            target=work, args=(theirs, os.environ | WORKER_ENVIRONMENT), daemon=True
-        )
-        if forked:
-            self._process.start()  # waits for the server's imports
-        else:
-            with _worker_environment():
-                self._process.start()
-        theirs.close()
-
-    def run(self, task: _Task) -> Answer:
-        """The job's answer. Raises its error, and EOFError or ConnectionError where the worker dies."""
-        self._pipe.send(task.job)
-        while True:
-            answer = self._pipe.recv()
-            self._heard = True
-            if answer is None:  # it has imported what it needs
-                continue
-            if isinstance(answer, float):
-                task.report(answer)
-            elif isinstance(answer, BaseException):
-                raise answer
-            else:
-                whole: Answer = answer
-                return whole
-
-    def exit_code(self) -> int | None:
-        """That of a worker that is dead."""
-        self._process.join()
-        return self._process.exitcode
-
-    def kill(self) -> None:
-        """End it at once."""
-        self._process.kill()
-
-    def end(self) -> None:
-        """End an idle one: kindly, but at once where it still imports."""
-        with contextlib.suppress(OSError):
-            if self._heard or self._pipe.poll():
-                self._pipe.send(None)
-                self._process.join(GRACE_S)
-        self._process.kill()
-        self._process.join()
-
-
-def _start_server() -> bool:
-    """Start what workers are forked from, unless it is there; returns at once. False where it can't be."""
-    forkserver.set_forkserver_preload([SERVER])
-    try:
-        with _worker_environment():
-            forkserver.ensure_running()
-    except OSError:  # the folder for temporary files has too long a name for a socket
-        return False
-    return True
-
-
-_environment = threading.Lock()
-
-
-@contextlib.contextmanager
-def _worker_environment() -> Iterator[None]:
-    with _environment:
-        before = dict(os.environ)
-        os.environ.update(WORKER_ENVIRONMENT)
-        try:
-            yield
-        finally:
-            os.environ.clear()
-            os.environ.update(before)
-
-
-def work(pipe: Connection, environment: Mapping[str, str]) -> None:
-    """The worker's loop: a job in, shares of progress and then its answer or its error out.
-
-    `environment` is its driver's as it is now: a server's may be older.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to handle
-    os.environ.clear()
-    os.environ.update(environment)
-    run_job = importlib.import_module("harness.running.job").run_job
-    gc.freeze()  # imports are never garbage: looking through them takes longer than training a small stack
-    with contextlib.suppress(OSError):
-        pipe.send(None)
-    while True:
-        try:
-            job: Job | None = pipe.recv()
-        except (EOFError, OSError):  # the driver is gone
-            return
-        if job is None:
-            return
-        try:
-            answer: Answer | Exception = run_job(job, pipe.send)
-        except Exception as error:
-            answer = error
-        with contextlib.suppress(OSError):
-            pipe.send(answer)

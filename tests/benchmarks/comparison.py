@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 from harness.errors import DataMissing
 from harness.records.store import Store
-from harness.running.executors import WORKER_ENVIRONMENT
 from harness.running.job import splits_of
+from harness.running.worker import WORKER_ENVIRONMENT
 from tests.benchmarks.session import Bar, Result, Row, Session, Skipped, module, run_fresh
 from tests.benchmarks.stacked import timed
 from tests.benchmarks.startup import HARNESS

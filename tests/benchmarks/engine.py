@@ -21,7 +21,7 @@ import torch
 
 from harness.catalogue.data.base import Splits, splits_of
 from harness.catalogue.resolve import resolve
-from harness.running.executors import WORKER_ENVIRONMENT
+from harness.running.worker import WORKER_ENVIRONMENT
 from harness.training.run import Run, start
 from harness.training.stack import Stack, stack_key
 from harness.training.train import AHEAD, train_step

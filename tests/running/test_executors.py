@@ -11,11 +11,12 @@ import pytest
 
 from harness.errors import DataMissing, RunFailed
 from harness.planning.trials import judge_trials
-from harness.running import executors
+from harness.running import worker as worker_module
 from harness.running.batch import run_batch
-from harness.running.executors import MAX_TRIES, WorkerProcesses, work
+from harness.running.executors import MAX_TRIES, WorkerProcesses
 from harness.running.here import ThisProcess
 from harness.running.job import Job, run_job
+from harness.running.worker import work
 from harness.training.stack import Stack, stack_key
 from harness.words.record import Status
 from tests.running.conftest import JUDGED
@@ -129,7 +130,7 @@ def test_a_job_that_always_kills_its_worker_fails_and_the_others_are_kept(pool, 
 
 def test_a_worker_that_cannot_be_started_fails_its_job(pool, job, monkeypatch):
     """At once, and the next one where it then can be."""
-    start = executors._Worker.__init__
+    start = worker_module.Worker.__init__
     tries = []
 
     def refuse(worker, forked):
@@ -138,7 +139,7 @@ def test_a_worker_that_cannot_be_started_fails_its_job(pool, job, monkeypatch):
             raise BlockingIOError(11, "Resource temporarily unavailable")
         start(worker, forked)
 
-    monkeypatch.setattr(executors._Worker, "__init__", refuse)
+    monkeypatch.setattr(worker_module.Worker, "__init__", refuse)
     executor = pool()
     first, second = executor.submit(job(), lambda s: None), executor.submit(job(), lambda s: None)
     with pytest.raises(RunFailed, match=r"Resource temporarily unavailable.*Finished trials are kept"):
@@ -150,7 +151,7 @@ def test_workers_start_by_themselves_where_no_server_can(pool, job, monkeypatch)
     def refuse():
         raise OSError("AF_UNIX path too long")
 
-    monkeypatch.setattr(executors.forkserver, "ensure_running", refuse)
+    monkeypatch.setattr(worker_module.forkserver, "ensure_running", refuse)
     records = pool().submit(job(), lambda s: None).result(120).records
     assert numbers(records) == numbers(run_job(job()).records)
     (worker,) = workers_alive()

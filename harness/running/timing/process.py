@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from harness.errors import RunFailed, UnknownName
-from harness.running.executors import WORKER_ENVIRONMENT
 from harness.running.timing.clock import Times
 from harness.running.timing.judge import DELTA, Timed, check_asked, headline, judge
 from harness.running.timing.machine import machine
 from harness.running.timing.step_cost import linear_costs
 from harness.running.timing.table import BENCHMARKS
+from harness.running.worker import WORKER_ENVIRONMENT
 
 ROUNDS = 30
 
