@@ -104,10 +104,9 @@ def _target_out_of_reach(question: Question) -> GateFinding:
     first = table["arm"].map({a: _first_evaluation(question, a) for a in question.arms})
     early = float((table["value"] <= first).groupby(table["arm"]).mean().min())
     never = float(table["censored"].groupby(table["arm"]).mean().min())
-    found = (
-        f"in every arm at least {early:.0%} of the runs reach the target by the first evaluation, "
-        f"and at least {never:.0%} never reach it"
-    )
+    shares = {"reach the target by the first evaluation": early, "never reach the target": never}
+    said = [f"at least {share:.0%} of the runs {what}" for what, share in shares.items() if share]
+    found = f"in every arm {' and '.join(said)}" if said else "the target lies within what runs reach"
     remedy = (
         "evaluate more often, or raise the target" if early > 0.5 else "train longer, or lower the target"
     )
