@@ -31,6 +31,11 @@ def parts(project: Path) -> dict[str, int]:
     return {p.name: p.stat().st_mtime_ns for p in (project / "results/tiny/records").glob("part-*.parquet")}
 
 
+def hear_interrupts() -> None:
+    """What a shell runs in the background ignores Ctrl-C, and so would the runs that tests start there."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 Start = Callable[[int], tuple["subprocess.Popen[str]", list[psutil.Process]]]
 
 
@@ -43,7 +48,9 @@ def start(project: Path) -> Iterator[Start]:
         before = len(parts(project))
         argv = [sys.executable, "-m", "harness.cli", *RUN, str(workers)]
         pipe = subprocess.PIPE
-        run = subprocess.Popen(argv, stdout=pipe, stderr=pipe, text=True, cwd=project)
+        run = subprocess.Popen(
+            argv, stdout=pipe, stderr=pipe, text=True, cwd=project, preexec_fn=hear_interrupts
+        )
         runs.append(run)
         until(lambda: len(parts(project)) > before or run.poll() is not None)
         return run, psutil.Process(run.pid).children(recursive=True)
@@ -73,7 +80,7 @@ def test_a_run_goes_on_where_it_was_stopped(start: Start, harness: Harness, proj
     run.send_signal(signal.SIGINT)
     psutil.Process(run.pid).resume()
     out, err = run.communicate(timeout=60)
-    assert run.returncode == 130
+    assert run.returncode == 130, err
     assert "interrupted; everything finished is kept" in err
     assert out == ""
     assert "Traceback" not in err
