@@ -1,6 +1,7 @@
 """The benchmarks' own code: both sides get the same trials, and times are scaled and compared rightly."""
 
 import json
+import sys
 from collections import Counter
 
 import pytest
@@ -20,7 +21,7 @@ from tests.benchmarks.comparison import Comparison, Measured, Pair, agreement, c
 from tests.benchmarks.page import cells, document
 from tests.benchmarks.peers import plain, training
 from tests.benchmarks.peers.networks import network
-from tests.benchmarks.session import Bar, Result, Row, Session, Skipped
+from tests.benchmarks.session import Bar, Result, Row, Session, Skipped, run_fresh
 from tests.benchmarks.task import Done, Task
 from tests.benchmarks.trials import Timed, from_json, of_design, scaled_up, share
 
@@ -234,3 +235,12 @@ def test_the_page_shows_every_row():
     made = document(rows, ["a note"], machine)
     assert made.headline == "1 of 1 bars met"
     assert made.sections[0].blocks[-1].rows == tuple(cells(r) for r in rows)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux hands over what a process leaves behind")
+def test_processor_time_is_that_of_what_a_command_leaves_behind_too():
+    busy = "import time; end = time.process_time() + 0.5\nwhile time.process_time() < end: pass"
+    nowhere = "stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL"
+    child = f"subprocess.Popen([sys.executable, '-c', {busy!r}], {nowhere})"
+    leave = f"import subprocess, sys; {child}"
+    assert run_fresh([sys.executable, "-c", leave]).cpu_s > 0.5

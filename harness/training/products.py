@@ -42,7 +42,7 @@ def library() -> str:
 
 def hindrance() -> str:
     """What keeps large products slower here than they need be, and what to do; nothing is the usual."""
-    if by_numpy() or not (_is_amd() and " avx512f " in _processor()):
+    if by_numpy() or not (_is_amd() and " avx512f " in first_core()):
         return ""
     setting = os.environ.get("OPENBLAS_CORETYPE")
     if setting is not None:
@@ -106,18 +106,19 @@ def _libraries() -> ThreadpoolController:
     return ThreadpoolController().select(internal_api="openblas")
 
 
+@cache
 def _openblas() -> dict[str, Any] | None:
     """NumPy's OpenBLAS as threadpoolctl describes it, if it has one."""
     return next((lib for lib in _libraries().info() if "numpy" in lib["filepath"]), None)
 
 
 def _is_amd() -> bool:
-    return "AuthenticAMD" in _processor()
+    return "AuthenticAMD" in first_core()
 
 
 @cache
-def _processor() -> str:
-    """What the system says of the first core: its maker and, on Linux, what it can do."""
+def first_core() -> str:
+    """What the system says of the first core: its maker and, on Linux, its model and what it can do."""
     try:
         with Path("/proc/cpuinfo").open(encoding="utf-8", errors="replace") as file:
             return file.read(8192).partition("\n\n")[0]

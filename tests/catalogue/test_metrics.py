@@ -146,10 +146,12 @@ def test_better_is_the_way_to_the_truth(table, name):
         assert found[0] < 0.06
         assert found[1] > found[0] or name == "coverage_error"  # which is blind to where
         return
-    if "coverage" in name:  # sure errors; a perfect head is one that covers nine in ten
+    if "coverage" in name:
+        bound = 0.03 if name == "coverage_error" else 0.06  # a tenth of the examples says less
+        # sure errors; a perfect head is one that covers nine in ten
         assert value(TABLES[table][name], torch.cat([V + 1, V * 0 - 20], 1), V) == pytest.approx(0.9)
         noise = torch.randn(B, K, generator=torch.Generator().manual_seed(0), dtype=V.dtype)
-        assert value(TABLES[table][name], torch.cat([V + noise, V * 0], 1), V) < 0.06
+        assert value(TABLES[table][name], torch.cat([V + noise, V * 0], 1), V) < bound
         return
     perfect = {
         "classes": 1e3 * F.one_hot(Y, C).double(),

@@ -134,7 +134,7 @@ def test_the_library_is_named():
 )
 def test_what_makes_products_slow(amd, numpy, setting, said, monkeypatch):
     maker = "AuthenticAMD" if amd else "GenuineIntel"
-    monkeypatch.setattr(products, "_processor", lambda: f"vendor_id : {maker}\nflags : fma avx512f avx512dq")
+    monkeypatch.setattr(products, "first_core", lambda: f"vendor_id : {maker}\nflags : fma avx512f avx512dq")
     monkeypatch.setattr(products, "by_numpy", lambda: numpy)
     monkeypatch.delenv("OPENBLAS_CORETYPE", raising=False)
     if setting:

@@ -6,14 +6,13 @@ import os
 import platform
 import re
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import torch
 
 import harness
 from harness.running.executors import cores
-from harness.training.products import library
+from harness.training.products import first_core, library
 
 
 def machine() -> dict[str, Any]:
@@ -36,6 +35,5 @@ def machine() -> dict[str, Any]:
 
 def processor() -> str:
     """The processor's name."""
-    info = Path("/proc/cpuinfo")
-    found = re.search(r"model name\s*:\s*(.+)", info.read_text()) if info.exists() else None
+    found = re.search(r"model name\s*:\s*(.+)", first_core())
     return found[1] if found else platform.processor() or platform.machine()
