@@ -1,6 +1,7 @@
 """The best-of-k curve, the target from tuning, the gain of a doubled budget."""
 
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -41,6 +42,20 @@ def test_a_diverged_point_counts_as_the_worst():
     assert len(curve) == 9
     assert curve[-1] == min(scores)
     assert curve[0] == pytest.approx((sum(scores) + 2 * max(scores)) / 9)
+
+
+def test_the_luck_of_the_best_of_many_points_raises_no_target():
+    """Points that don't differ: the best of 100 means of two lies two of its standard errors too high."""
+    draws = np.random.default_rng(0).normal(0.5, 0.02, (400, 100, 2))
+    studies = [{i: [record([v]) for v in seeds] for i, seeds in enumerate(points)} for points in draws]
+    found = [tuning_target("val/accuracy", points, margin=0.0) for points in studies]
+    assert draws.mean(axis=2).max(axis=1).mean() > 0.53
+    assert np.mean(found) == pytest.approx(0.5, abs=3 * 0.02 / math.sqrt(2 * 400))
+
+
+def test_with_one_seed_the_target_is_that_of_the_best_point():
+    points = {0: [record([0.5])], 1: [record([0.7])]}
+    assert tuning_target("val/accuracy", points) == pytest.approx(0.7 - 0.01)
 
 
 def test_target_is_the_median_at_the_best_whole_point_less_a_margin():
