@@ -1,9 +1,9 @@
 """Recurrent cells and their scan over time, with its gradient written out for a whole stack of models.
 
-torch's own recurrent kernels refuse `vmap`. Shapes: M models, T steps, F inputs, H units, B examples.
-Features come before examples, so that a gate of a step's product (M, gates x H, B) is one block of
-memory. A step reads R = H + F + 1 rows: its state, the input and a 1, so that one matrix (R, gates x H)
-holds both weights and the biases.
+torch's own recurrent kernels refuse `vmap`; `fused_lstm` calls the one that is faster than a scan. Shapes:
+M models, T steps, F inputs, H units, B examples. Features come before examples, so that a gate of a step's
+product (M, gates x H, B) is one block of memory. A step reads R = H + F + 1 rows: its state, the input and
+a 1, so that one matrix (R, gates x H) holds both weights and the biases.
 """
 
 from __future__ import annotations
@@ -206,14 +206,14 @@ class Scan(torch.autograd.Function):
         info: Any, in_dims: tuple[int | None, ...], weight: Tensor, x: Tensor, *rest: Any
     ) -> tuple[Tensors, tuple[int, ...]]:
         """All models as one axis M. Outputs get their own axis of models back; what is kept nobody reads."""
-        weight = _joined(weight, in_dims[0], 0, info.batch_size)
-        x = _joined(x, in_dims[1], 1, info.batch_size)
+        weight = joined(weight, in_dims[0], 0, info.batch_size)
+        x = joined(x, in_dims[1], 1, info.batch_size)
         results: Tensors = Scan.apply(weight, x, *rest)  # type: ignore[no-untyped-call]
         outputs = (output.view(info.batch_size, -1, *output.shape[1:]) for output in results[: len(x)])
         return (*outputs, *results[len(x) :]), (0,) * len(results)
 
 
-def _joined(value: Tensor, mapped: int | None, models: int, m: int) -> Tensor:
+def joined(value: Tensor, mapped: int | None, models: int, m: int) -> Tensor:
     """The axis that `vmap` maps, of size m, joined with the axis of models; repeated if there is none."""
     value = value.expand(m, *value.shape) if mapped is None else value.movedim(mapped, 0)
     return value.movedim(0, models).flatten(models, models + 1)

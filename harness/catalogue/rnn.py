@@ -1,4 +1,4 @@
-"""Recurrent networks, unrolled over time from matrix products: torch's own kernels refuse `vmap`."""
+"""Recurrent networks: a layer over time and a linear output layer."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from harness.catalogue.dropout import Dropout
+from harness.catalogue.fused_lstm import FusedLstm, is_fused
 from harness.catalogue.inits import InitOptions
 from harness.catalogue.recurrence import CELLS, Scan
 from harness.errors import BadInput
@@ -39,8 +40,10 @@ class Recurrent(nn.Module):
         self.input = nn.Linear(n_features, self.cell.torch_gates * hidden)
         self.recurrent = nn.Linear(hidden, self.cell.torch_gates * hidden)
 
-    def forward(self, x: Tensor) -> list[Tensor]:
-        """x (T, B, F) -> T outputs (B, H)."""
+    def forward(self, x: Tensor, every: bool = True) -> list[Tensor]:
+        """x (T, B, F) -> T outputs (B, H); the last alone unless `every`."""
+        if self.cell is CELLS["lstm"] and is_fused(x, self.recurrent.in_features):
+            return self._fused(x, every)
         steps, batch = x.shape[:2]
         given = torch.cat([x.transpose(1, 2), x.new_ones(steps, 1, batch)], 1)
         dtype = _dtype_of_products(x)
@@ -49,7 +52,13 @@ class Recurrent(nn.Module):
             outputs: tuple[Tensor, ...] = Scan.apply(  # type: ignore[no-untyped-call]
                 weight, given.unsqueeze(1), self.cell, dtype, torch.is_grad_enabled()
             )
-        return [output.squeeze(0).t() for output in outputs[:steps]]
+        return [output.squeeze(0).t() for output in outputs[0 if every else steps - 1 : steps]]
+
+    def _fused(self, x: Tensor, every: bool) -> list[Tensor]:
+        weights = (self.input.weight, self.recurrent.weight, self.input.bias, self.recurrent.bias)
+        of_one = (value.unsqueeze(0) for value in (x, *weights))
+        outputs: Tensor = FusedLstm.apply(*of_one, every).squeeze(0)  # type: ignore[no-untyped-call]
+        return list(outputs) if every else [outputs]
 
     def _weight(self) -> Tensor:
         """The matrix of a step's product, (H + F + 1, gates x H): rows for the state, the input and a 1."""
@@ -83,7 +92,8 @@ class Rnn(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """x (B, T) or (B, T, F) -> (B, n_outputs)."""
         x = (x if x.dim() == 3 else x.unsqueeze(-1)).transpose(0, 1)
-        outputs = [direction(x.flip(0) if i else x) for i, direction in enumerate(self.directions)]
+        every = self.readout != "last"
+        outputs = [direction(x.flip(0) if i else x, every) for i, direction in enumerate(self.directions)]
         read = self._read(outputs)
         return self.output(read if self.dropout is None else self.dropout(read))  # type: ignore[no-any-return]
 

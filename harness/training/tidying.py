@@ -49,7 +49,7 @@ def call_directly(graph: fx.Graph) -> None:
     for node in graph.nodes:
         if node.op != "call_function" or not isinstance(node.target, torch._ops.OpOverload):
             continue
-        name = node.target._schema.name.rpartition("::")[2]
+        name = node.target._schema.name.removeprefix("aten::")
         if isinstance(getattr(torch, name, None), BuiltinFunctionType):
             node.target = getattr(torch, name)
         elif isinstance(getattr(Tensor, name, None), MethodDescriptorType):

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 from torch.func import functional_call, vmap
 
+from harness.catalogue.fused_lstm import UNITS, is_fused
 from harness.catalogue.losses import LOSSES
 from harness.catalogue.networks import NETWORKS
 from harness.catalogue.recurrence import CELLS, Scan
@@ -21,14 +22,22 @@ NAMES = {
 M, T, B, F, H = 3, 5, 4, 2, 3
 
 
+# Narrow in float64, which is scanned, and wide in float32, which for LSTMs is torch's own kernel on a CPU.
+WIDTHS = pytest.mark.parametrize(("units", "dtype"), [(H, torch.float64), (UNITS, torch.float32)])
+
+
 def stacked_params(layer, m=M):
     """Random parameters of m models of a layer."""
-    return {name: torch.randn(m, *p.shape, dtype=torch.float64) for name, p in layer.named_parameters()}
+    return {
+        name: torch.randn(m, *p.shape, dtype=p.dtype) / p.shape[-1] ** 0.5
+        for name, p in layer.named_parameters()
+    }
 
 
 def torchs(cell, params, x, directions=("",)):
     """All outputs (T, B, H) of torch's own layer of those parameters, and the parameters by our names."""
-    layer = TORCHS[cell](x.shape[-1], H, bidirectional=len(directions) == 2).double()
+    units = params[directions[0]]["recurrent.weight"].shape[1]
+    layer = TORCHS[cell](x.shape[-1], units, bidirectional=len(directions) == 2).to(x.dtype)
     given = {plain + end: params[end][own] for end in directions for own, plain in NAMES.items()}
     return functional_call(layer, given, (x,))[0]
 
@@ -38,18 +47,20 @@ def model_of(params, i):
 
 
 def close(ours, theirs):
-    torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-10)
+    bound = 1e-10 if ours.dtype == torch.float64 else 1e-5
+    torch.testing.assert_close(ours, theirs, rtol=bound, atol=bound)
 
 
+@WIDTHS
 @pytest.mark.parametrize("shared", ["nothing", "x", "parameters"])
 @pytest.mark.parametrize("cell", sorted(CELLS))
-def test_a_stack_is_torchs_model_by_model(cell, shared):
+def test_a_stack_is_torchs_model_by_model(cell, shared, units, dtype):
     """Outputs and gradients by x and all parameters, each output weighted otherwise and one not at all."""
     torch.manual_seed(0)
-    layer = Recurrent(cell, F, H).double()
+    layer = Recurrent(cell, F, units).to(dtype)
     params = stacked_params(layer, 1 if shared == "parameters" else M)
-    x = torch.randn(1 if shared == "x" else M, T, B, F, dtype=torch.float64)
-    direction = torch.randn(T, B, H, dtype=torch.float64)
+    x = torch.randn(1 if shared == "x" else M, T, B, F, dtype=dtype)
+    direction = torch.randn(T, B, units, dtype=dtype)
     direction[2] = 0
 
     ours, ours_x = {n: p.clone().requires_grad_() for n, p in params.items()}, x.clone().requires_grad_()
@@ -89,18 +100,19 @@ def test_gradients_are_those_of_differences(cell):
     assert torch.autograd.gradcheck(run, (weight, x))
 
 
+@WIDTHS
 @pytest.mark.parametrize("readout", ["last", "mean", "all"])
 @pytest.mark.parametrize("cell", sorted(CELLS))
-def test_a_recorded_step_is_torchs(cell, readout):
+def test_a_recorded_step_is_torchs(cell, readout, units, dtype):
     """Loss and gradients of a stack's program, recorded once and called with other numbers."""
     torch.manual_seed(0)
-    options = NETWORKS["rnn"].options(cell=cell, hidden=H, bidirectional=True, readout=readout)
-    net = Rnn(options, (T, F), 2).double()
+    options = NETWORKS["rnn"].options(cell=cell, hidden=units, bidirectional=True, readout=readout)
+    net = Rnn(options, (T, F), 2).to(dtype)
     program = make_program(net, LOSSES["cross_entropy"])
     for _ in range(2):
         params = stacked_params(net)
         flat = torch.stack([program.layout.flatten({n: p[i] for n, p in params.items()}) for i in range(M)])
-        x, y = torch.randn(B, T, F, dtype=torch.float64).expand(M, B, T, F), torch.randint(0, 2, (M, B))
+        x, y = torch.randn(B, T, F, dtype=dtype).expand(M, B, T, F), torch.randint(0, 2, (M, B))
         with torch.no_grad():
             grads, (losses, _) = program.gradient(flat, {}, x, y)
             outputs = program.outputs(flat, {}, x)
@@ -122,7 +134,7 @@ def plain(cell, params, x, readout):
     by_end = {e: {n: params[path + n] for n in NAMES} for e, path in ends.items()}
     states = torchs(cell, by_end, x.transpose(0, 1), tuple(ends))
     read = {
-        "last": torch.cat([states[-1, :, :H], states[0, :, H:]], -1),
+        "last": torch.cat([states[-1].chunk(2, -1)[0], states[0].chunk(2, -1)[1]], -1),
         "mean": states.mean(0),
         "all": states.transpose(0, 1).flatten(1),
     }
@@ -130,7 +142,7 @@ def plain(cell, params, x, readout):
 
 
 @pytest.mark.parametrize(
-    ("hidden", "batch", "steps"), [(1, 1, 3), (1, 5, 3), (3, 1, 2), (7, 3, 3), (16, 13, 2)]
+    ("hidden", "batch", "steps"), [(1, 1, 3), (1, 5, 3), (3, 1, 2), (7, 3, 3), (16, 13, 2), (33, 13, 2)]
 )
 @pytest.mark.parametrize("cell", sorted(CELLS))
 def test_any_shape_alone_and_in_a_stack(cell, hidden, batch, steps):
@@ -179,3 +191,25 @@ def test_without_gradients_nothing_is_kept(cell, monkeypatch):
     layer(x)
     assert counts[0] == T
     assert counts[1] > T
+
+
+HAS_KERNEL = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="a torch without oneDNN")
+
+
+@HAS_KERNEL
+def test_a_wide_lstm_is_torchs_own_bit_for_bit(monkeypatch):
+    monkeypatch.setattr(Scan, "apply", None)
+    torch.manual_seed(0)
+    layer, x = Recurrent("lstm", F, UNITS), torch.randn(T, B, F)
+    params = {name: p.detach() for name, p in layer.named_parameters()}
+    assert torch.equal(torch.stack(layer(x)), torchs("lstm", {"": params}, x))
+
+
+@HAS_KERNEL
+def test_narrow_lstms_and_other_precisions_are_scanned():
+    x = torch.zeros(T, B, F)
+    assert is_fused(x, UNITS)
+    assert not is_fused(x, UNITS - 1)
+    assert not is_fused(x.double(), UNITS)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert not is_fused(x, UNITS)

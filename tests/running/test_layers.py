@@ -25,6 +25,7 @@ arms:
     convolution: {model.name: cnn2d, model.channels: [4, 4]}
     rnn: {model.name: rnn, model.cell: rnn, model.hidden: 6}
     lstm: {model.name: rnn, model.cell: lstm, model.hidden: 6}
+    wide_lstm: {model.name: rnn, model.cell: lstm, model.hidden: 32, model.readout: mean}
     gru: {model.name: rnn, model.cell: gru, model.hidden: 6, model.bidirectional: true}
     attention: {model.name: attention, model.width: 8, model.heads: 2}
 judge: {replicates: 8}
@@ -52,7 +53,7 @@ def test_every_layer_in_this_process_and_in_interrupted_workers(layers, bench):
     run_batch(here, "judging", trials)
     pool = WorkerProcesses(2)
     try:
-        cut = bench(Counting(pool, breaks_after=9), results="cut", largest_stack=1)
+        cut = bench(Counting(pool, breaks_after=10), results="cut", largest_stack=1)
         with pytest.raises(KeyboardInterrupt):
             run_batch(cut, "judging", trials)
         cut.store.close()
@@ -61,5 +62,5 @@ def test_every_layer_in_this_process_and_in_interrupted_workers(layers, bench):
     finally:
         pool.close()
     assert numbers(on.store) == numbers(here.store)
-    assert len(numbers(on.store)) == len(trials) == 9 * 2
+    assert len(numbers(on.store)) == len(trials) == 10 * 2
     assert {r.status for r in on.store.records()} == {Status.DONE}
