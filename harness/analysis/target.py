@@ -42,7 +42,8 @@ def _best_unseen(finals: Floats) -> Floats:
     """
     seeds = finals.shape[1]
     others = finals.sum(axis=1, keepdims=True) - finals if seeds > 1 else finals
-    return finals[others.argmax(axis=0), np.arange(seeds)]
+    found: Floats = finals[others.argmax(axis=0), np.arange(seeds)]
+    return found
 
 
 def _whole(runs: Sequence[Record]) -> bool:

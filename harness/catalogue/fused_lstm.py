@@ -16,16 +16,19 @@ from torch.autograd.function import once_differentiable
 
 from harness.catalogue.recurrence import joined
 
+Options = tuple[bool | int | list[int], ...]
+
 aten = torch.ops.aten
 
 UNITS = 32  # of fewer a scan is faster, whose steps take many models at once
 LSTM = 2  # ATen's number for this kind of cell
+HAS_KERNEL: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
 
 
 def is_fused(x: Tensor, units: int) -> bool:
     """Whether the kernel is what such inputs run fastest: enough units, and float32 on a CPU that has it."""
     plain = x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
-    return plain and units >= UNITS and torch.backends.mkldnn.is_available()
+    return plain and units >= UNITS and HAS_KERNEL
 
 
 class FusedLstm(torch.autograd.Function):
@@ -74,7 +77,7 @@ def _forward(given: list[Tensor], every: bool) -> Tensor:
 def _backward(grad: Tensor, given: list[Tensor], every: bool) -> list[Tensor]:
     """The gradients of x, of both weights and of both biases, from that of what `_forward` returned."""
     start = _start(given)
-    options = (False, LSTM, start.shape[1], 1, True, True, False, [], False)
+    options: Options = (False, LSTM, start.shape[1], 1, True, True, False, [], False)
     none = start.new_zeros(given[0].shape[1], *start.shape)
     grads = []
     for *own, towards in _models(*given, grad):
@@ -87,7 +90,7 @@ def _backward(grad: Tensor, given: list[Tensor], every: bool) -> list[Tensor]:
 
 def _run(own: list[Tensor], start: Tensor, keep: bool) -> tuple[Tensor, ...]:
     """All outputs of one model, the last, the last state, and what its gradient needs, where `keep`."""
-    options = (False, [], LSTM, start.shape[1], 1, True, False, False, keep)
+    options: Options = (False, [], LSTM, start.shape[1], 1, True, False, False, keep)
     with torch.set_grad_enabled(keep):  # the kernel keeps nothing without
         results: tuple[Tensor, ...] = aten.mkldnn_rnn_layer(*own, start, start, *options)
     return results
@@ -104,9 +107,16 @@ def _models(*stacked: Tensor) -> Iterator[list[Tensor]]:
     return ([value.contiguous() for value in own] for own in zip(*stacked, strict=True))
 
 
-# Operations of torch's own, so that a recorded step calls them like any other.
-LIBRARY = torch.library.Library("harness", "DEF")
-LIBRARY.define("lstm(Tensor[] given, bool every) -> Tensor")
-LIBRARY.define("lstm_backward(Tensor grad, Tensor[] given, bool every) -> Tensor[]")
-LIBRARY.impl("lstm", _forward, "CPU")
-LIBRARY.impl("lstm_backward", _backward, "CPU")
+def _library() -> torch.library.Library:
+    """Both as operations of torch's, so that a recorded step calls them like any other; while it is held."""
+    library = torch.library.Library("harness", "DEF")  # type: ignore[no-untyped-call]
+    for name, schema, function in (
+        ("lstm", "(Tensor[] given, bool every) -> Tensor", _forward),
+        ("lstm_backward", "(Tensor grad, Tensor[] given, bool every) -> Tensor[]", _backward),
+    ):
+        library.define(name + schema)  # type: ignore[no-untyped-call]
+        library.impl(name, function, "CPU")  # type: ignore[no-untyped-call]
+    return library
+
+
+LIBRARY = _library()
