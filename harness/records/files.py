@@ -1,45 +1,21 @@
-"""Files written whole or not at all, and a lock that dies with its process."""
+"""JSON documents, and a lock that dies with its process."""
 
 from __future__ import annotations
 
 import fcntl
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any, BinaryIO, final
+from typing import IO, Any, final
 
 from harness.errors import HarnessError, RunFailed
-
-TEMPORARY = ".tmp"  # the ending of a file that is still being written
-
-
-def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Write a file so that after a crash it is there whole or not at all.
-
-    The order matters: the content must be on disk before the name is, and the name before we return.
-    Raises RunFailed where the disk refuses; the old file, if there was one, is then untouched.
-    """
-    temporary = path.with_name(path.name + TEMPORARY)
-    try:
-        with temporary.open("wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        _sync_folder(path.parent)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise RunFailed(
-            f"could not write {path}: {error.strerror or error}. Free some space or mend the folder, and "
-            "run again: what was finished is kept"
-        ) from error
+from harness.files import write_bytes
 
 
 def write_json(path: Path, value: Any) -> None:
     """Write a JSON document whole or not at all. NaN and infinities are kept (as Python's json does)."""
     text = json.dumps(value, indent=1, ensure_ascii=False) + "\n"
-    write_whole(path, lambda file: file.write(text.encode("utf-8", "backslashreplace")))
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
 def read_json(path: Path) -> Any:
@@ -56,14 +32,6 @@ def damaged(path: Path, error: Exception, remedy: str) -> HarnessError:
     """The error for a file that can't be read: where it lies, what is wrong, what to do."""
     first_line = str(error).strip().partition("\n")[0] or type(error).__name__
     return HarnessError(f"{path} is damaged ({first_line}): {remedy}")
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @final

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from harness.records.files import damaged, write_whole
+from harness.files import write_whole
+from harness.records.files import damaged
 from harness.words.record import Provenance, Record, Status
 
 GROUP = 256  # rows a row group: what is in memory at once while reading or merging

@@ -9,7 +9,8 @@ from typing import final
 
 import numpy as np
 
-from harness.records.files import damaged, write_whole
+from harness.files import write_whole
+from harness.records.files import damaged
 from harness.words.predictions import Predicted, Predictions
 
 ENDING = ".npz"

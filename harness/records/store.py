@@ -15,7 +15,8 @@ from typing import Any, NamedTuple, Self, TypeVar, final
 from pydantic import TypeAdapter, ValidationError
 
 from harness.errors import BadInput, HarnessError
-from harness.records.files import TEMPORARY, Lock, damaged, read_json, write_json
+from harness.files import TEMPORARY
+from harness.records.files import Lock, damaged, read_json, write_json
 from harness.records.parts import Key, Stored, read_keys, read_rows, write_part
 from harness.records.predictions import PredictionFiles
 from harness.words.design import Choice, Design, Frozen

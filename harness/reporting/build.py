@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.analysis.evidence import Evidence
+from harness.files import write_bytes
 from harness.reporting.content import build_document
 from harness.reporting.document import Document, Figure, Table, blocks_of
 from harness.reporting.html import to_html
@@ -33,9 +32,9 @@ def build_report(evidence: Evidence, verdict: StudyVerdict, out_dir: Path) -> Re
     document = build_document(evidence, verdict)
     out_dir.mkdir(parents=True, exist_ok=True)
     paths = ReportPaths(out_dir / "verdict.json", out_dir / "report.html", out_dir / "report.pdf")
-    write_whole(paths.json, verdict_json(verdict, document).encode())
-    write_whole(paths.html, to_html(document).encode())
-    write_whole(paths.pdf, to_pdf(document))
+    write_bytes(paths.json, verdict_json(verdict, document).encode())
+    write_bytes(paths.html, to_html(document).encode())
+    write_bytes(paths.pdf, to_pdf(document))
     return paths
 
 
@@ -45,7 +44,7 @@ def build_gallery(evidence: Evidence, verdict: StudyVerdict, folder: Path) -> li
     folder.mkdir(parents=True, exist_ok=True)
     made = {f"{verdict.study}.pdf": to_pdf(document), f"{verdict.study}.png": to_png(document)}
     for name, content in made.items():
-        write_whole(folder / name, content)
+        write_bytes(folder / name, content)
     return [folder / name for name in made]
 
 
@@ -71,18 +70,3 @@ def _finite(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     return value
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write beside the target, then rename: a reader never sees half a file."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

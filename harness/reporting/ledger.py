@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.analysis.ledger import Entry, Ledger
-from harness.reporting.build import write_whole
+from harness.files import write_bytes
 from harness.reporting.content.answer import MARKS, effect_text
 from harness.reporting.html import cleaned, render
 from harness.reporting.numbers import MISSING, duration, p_value
@@ -19,8 +19,8 @@ def build_ledger(ledger: Ledger, reports: Path) -> tuple[Path, Path]:
     """Write the ledger's page and its JSON into the folder of the reports, each whole or not at all."""
     reports.mkdir(parents=True, exist_ok=True)
     page, tree = reports / "index.html", reports / "ledger.json"
-    write_whole(page, to_page(ledger, reports).encode())
-    write_whole(tree, (ledger_json(ledger) + "\n").encode())
+    write_bytes(page, to_page(ledger, reports).encode())
+    write_bytes(tree, (ledger_json(ledger) + "\n").encode())
     return page, tree
 
 

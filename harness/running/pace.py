@@ -7,8 +7,8 @@ Whatever is chosen, a trial's result is the same.
 
 from __future__ import annotations
 
+import contextlib
 import math
-import os
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -18,6 +18,8 @@ import numpy as np
 import torch
 
 from harness.catalogue.data.base import Splits
+from harness.errors import RunFailed
+from harness.files import write_bytes
 from harness.running.memory import free_bytes, held_bytes, is_out_of_memory
 from harness.running.timing.machine import processor
 from harness.training.members import stacked_orders
@@ -149,11 +151,10 @@ def _read(file: Path) -> Pace:
 
 
 def _write(file: Path, pace: Pace) -> None:
-    """Remember it. Two workers may do so at once: each writes a file of its own, the later one stays."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    own = file.with_suffix(f".{os.getpid()}")
-    own.write_text(pace.model_dump_json(), encoding="utf-8")
-    own.replace(file)
+    """Remember it, if the disk lets us. Where two workers do so at once the later one stays."""
+    with contextlib.suppress(OSError, RunFailed):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(file, pace.model_dump_json().encode())
 
 
 def _time(stack: Stack, splits: Sequence[Splits], size: int, device: str) -> float:

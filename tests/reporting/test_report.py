@@ -13,6 +13,7 @@ import pytest
 import harness.reporting
 from harness.analysis.evidence import Evidence
 from harness.analysis.judge import judge_study
+from harness.errors import RunFailed
 from harness.reporting import build_report
 from harness.reporting.build import verdict_json
 from harness.reporting.content import SECTIONS, build_document
@@ -144,9 +145,9 @@ def test_a_failed_write_leaves_the_old_file(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     (tmp_path / "verdict.json").write_text("old")
-    monkeypatch.setattr("harness.reporting.build.os.fsync", _full_disk)
+    monkeypatch.setattr("harness.files.os.fsync", _full_disk)
     monkeypatch.setattr("harness.reporting.build.build_document", lambda *_: document)
-    with pytest.raises(OSError, match="no space"):
+    with pytest.raises(RunFailed, match="no space"):
         build_report(evidence, verdict, tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["verdict.json"]
     assert (tmp_path / "verdict.json").read_text() == "old"
