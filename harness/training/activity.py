@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.func import functional_call, vjp, vmap
 
 from harness.catalogue.layers import Function, HiddenLayer, Limits, watched
-from harness.training.capture import by_shape
+from harness.training.graph.capture import by_shape
 from harness.training.leaving import Weights
 from harness.training.program import Buffers, Program, buffers_of, quiet
 from harness.words.probes import HISTOGRAM_BINS, HISTOGRAM_RANGE

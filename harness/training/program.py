@@ -19,8 +19,8 @@ from torch.func import functional_call, vmap
 from harness.catalogue.dropout import Dropout
 from harness.catalogue.losses import Loss
 from harness.errors import BadInput
-from harness.training.capture import by_shape, captured
-from harness.training.tidying import NARROW
+from harness.training.graph.capture import by_shape, captured
+from harness.training.graph.matrices import NARROW
 
 Buffers = dict[str, Tensor]
 Parts = tuple[Tensor, ...]  # of flat parameters: one (..., n) a parameter tensor
@@ -33,7 +33,7 @@ class Layout(NamedTuple):
 
     A weight (fan_out, fan_in, *kernel) is kept as (*kernel, fan_in, fan_out), so that x W^T multiplies
     two row-major matrices: twice as fast on a CPU as with the second one transposed. A matrix of few
-    rows stays as it is, as its products are computed turned (`tidying`).
+    rows stays as it is, as its products are computed turned (`graph.matrices`).
     """
 
     names: tuple[str, ...]

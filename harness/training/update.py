@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from harness.catalogue.optimizers import Hyper, Optimizer, State
-from harness.training.capture import by_shape
+from harness.training.graph.capture import by_shape
 
 Update = Callable[[Sequence[Tensor], State, Tensor, Hyper], None]
 

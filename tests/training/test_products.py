@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from harness.training import products
-from harness.training.capture import captured
+from harness.training.graph.capture import captured
 from harness.training.products import add_product, fastest, product, product_and
 from harness.training.run import _shared_program
 from tests.training.examples import train_together, trial_of

@@ -17,8 +17,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 from torch.utils.weak import WeakTensorKeyDictionary
 
+from harness.training.graph.constants import FILLED
+from harness.training.graph.nodes import Facts
+from harness.training.graph.tidying import call_directly, tidy
 from harness.training.products import BY_NUMPY, fastest
-from harness.training.tidying import FILLED, Facts, call_directly, tidy
 
 aten = torch.ops.aten
 

@@ -1,0 +1,1 @@
+"""A stacked step as a recorded graph of tensor operations, made cheaper to run."""

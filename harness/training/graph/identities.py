@@ -1,0 +1,61 @@
+"""Left out: operations that do nothing, or do again what was done."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import fx
+
+from harness.training.graph.nodes import aten, dims, drop_dead, is_call, kind
+
+SAME_SHAPE = (
+    aten.expand.default,
+    aten.view.default,
+    aten._unsafe_view.default,
+    aten.alias.default,
+    aten.detach.default,
+)
+BY_ONE = (aten.mul.Scalar, aten.div.Scalar, aten.pow.Tensor_Scalar)  # do nothing where the number is 1
+
+
+def drop_identities(graph: fx.Graph) -> None:
+    """Remove views that change nothing, pairs of transpositions, and products and powers by 1."""
+    for node in list(graph.nodes):
+        source = _same_as(node)
+        if source is not None:
+            node.replace_all_uses_with(source)
+            graph.erase_node(node)
+    drop_dead(graph)
+
+
+def _same_as(node: fx.Node) -> fx.Node | None:
+    """The node whose value this one repeats, if it does."""
+    if node.op != "call_function" or not node.args or not isinstance(node.args[0], fx.Node):
+        return None
+    source = node.args[0]
+    if node.target in SAME_SHAPE:
+        return source if node.meta.get("val") == source.meta.get("val") else None
+    if node.target in BY_ONE:
+        return source if node.args[1] == 1 and kind(node) == kind(source) else None
+    if node.target is aten.clone.default:  # a copy for the order's sake, of what has that order by now
+        return source if _is_own_copy(node, source) else None
+    if node.target is aten.transpose.int and source.target is aten.transpose.int:
+        first, second = dims(source), dims(node)
+        return source.args[0] if first == second else None  # type: ignore[return-value]
+    return None
+
+
+def _is_own_copy(node: fx.Node, source: fx.Node) -> bool:
+    same = node.meta["val"] == source.meta.get("val")
+    return same and is_call(source, aten.bmm.default) and set(source.users) == {node}
+
+
+def share_views(graph: fx.Graph) -> None:
+    """Transpose a value once, whoever reads it."""
+    known: dict[tuple[Any, ...], fx.Node] = {}
+    for node in list(graph.nodes):
+        if is_call(node, aten.transpose.int):
+            first = known.setdefault((node.args[0], *sorted(dims(node))), node)
+            if first is not node:
+                node.replace_all_uses_with(first)
+                graph.erase_node(node)
