@@ -161,7 +161,7 @@ def test_a_case_that_fails_is_reported_and_the_others_go_on(tmp_path, monkeypatc
 
 def test_every_promised_case_is_there():
     wanted = {"optimizers", "digits", "mnist", "teacher", "cnn", "lstm", "workers", "gpu"}
-    assert wanted | {"engine", "overhead", "tenfold", "mirror", "startup"} == set(CASES)
+    assert wanted | {"short", "engine", "overhead", "tenfold", "mirror", "startup"} == set(CASES)
 
 
 def test_a_share_of_the_list_says_that_it_is_scaled_up():

@@ -12,11 +12,11 @@ from tests.benchmarks.comparison import Comparison, Pair, compare
 from tests.benchmarks.engine import engine
 from tests.benchmarks.gpu import gpu
 from tests.benchmarks.scaling import mirror, overhead, tenfold
-from tests.benchmarks.session import Result, Session
+from tests.benchmarks.session import Result, Session, Skipped
 from tests.benchmarks.startup import startup
 
 Run = Callable[[Session], Result]
-ONE, TWO = "harness, 1 worker", "harness, 2 workers"
+ONE, TWO, ALONE = "harness, 1 worker", "harness, 2 workers", "harness, 1 worker, no stacks"
 
 
 class Case(NamedTuple):
@@ -101,8 +101,31 @@ COMPARISONS: tuple[tuple[str, Comparison], ...] = (
     ),
 )
 
+SHORT: dict[str, studies.MakeStudy] = {
+    "digits": studies.digits,
+    "mnist": studies.mnist,
+    "mnist1d": studies.workers,
+    "teacher": studies.teacher,
+    "cnn": studies.cnn,
+    "lstm": studies.lstm,
+}
+
+
+def short(session: Session) -> Result:
+    """Stacks of runs too short to time several sizes, against the same trials alone."""
+    result = Result()
+    for name, make in SHORT.items():
+        pairs = _pairs((ALONE, ONE, 1.0))
+        try:
+            result.add(compare(Comparison(f"short {name}", studies.short(make), pairs), session))
+        except Skipped as reason:
+            result.notes.append(f"short {name}: left out, {reason}")
+    return result
+
+
 CASES: dict[str, Case] = {
     **{c.name: Case(description, partial(compare, c)) for description, c in COMPARISONS},
+    "short": Case(f"runs of {studies.SHORT_STEPS} steps: stacks against one trial at a time", short),
     "engine": Case("a stacked step against torch.bmm at the same shapes, one thread", engine),
     "overhead": Case("what a 1,000-trial study takes beside training, MLflow mirror included", overhead),
     "tenfold": Case("ten times the trials: time and memory", tenfold),

@@ -49,6 +49,9 @@ PEERS: dict[str, Side] = {
 }
 STACKED: dict[str, Side] = {
     "harness, 1 worker": Side("stacks in 1 worker process, store open", "stacked", {"workers": 1}),
+    "harness, 1 worker, no stacks": Side(
+        "one trial at a time in 1 worker process, store open", "stacked", {"workers": 1, "largest": 1}
+    ),
     "harness, 2 workers": Side("stacks in 2 worker processes, store open", "stacked", {"workers": 2}),
 }
 COMMANDS: dict[str, tuple[str, ...]] = {

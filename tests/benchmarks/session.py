@@ -77,6 +77,12 @@ class Result:
     notes: list[str] = field(default_factory=list)
     failed: bool = False
 
+    def add(self, part: Result) -> None:
+        """Take in what a part of the case found."""
+        self.rows += part.rows
+        self.runs += part.runs
+        self.notes += part.notes
+
 
 class Skipped(Exception):
     """A case or a side can't run here; the text says why."""

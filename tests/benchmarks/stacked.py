@@ -1,6 +1,7 @@
 """The harness's side of a list of trials: stacks through its executor into a store, workers warm.
 
-Settings: `workers`; `device`. As in a study, tuned and judged trials run in batches of their own.
+Settings: `workers`; `device`; `largest`, how many trials a stack has at most. As in a study, tuned and
+judged trials run in batches of their own.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from dataclasses import replace
 from harness.records.store import Store
 from harness.running.batch import Bench, run_batch
 from harness.running.executors import WorkerProcesses
-from harness.running.job import Job, splits_of
+from harness.running.job import LARGEST, Job, splits_of
 from harness.running.observer import Silent
 from harness.training.stack import Stack
 from harness.words.record import Record
@@ -25,7 +26,8 @@ def run(task: Task) -> Done:
     """The listed trials; imports, starting workers and drawing data are not part of the loop."""
     executor = WorkerProcesses(task.settings["workers"])
     device = task.settings.get("device", "cpu")
-    bench = Bench(Store(task.folder, "bench"), executor, Silent(), task.cache_dir, device)
+    largest = task.settings.get("largest", LARGEST)
+    bench = Bench(Store(task.folder, "bench"), executor, Silent(), task.cache_dir, device, largest)
     warm_up(task.listed[0].trial, bench)
     for item in task.listed:  # data lie ready, as for the peers
         splits_of(item.trial, task.cache_dir)

@@ -17,6 +17,7 @@ from harness.words.study_file import load_study
 MakeStudy = Callable[[Path], dict[str, Any]]  # from a folder that data may be written to
 
 TEACHER_SEED, TEACHER_ROWS = 5, 500
+SHORT_STEPS = 20  # too few to time several sizes of stacks within a small share of the run
 
 
 def digits(folder: Path) -> dict[str, Any]:
@@ -79,6 +80,18 @@ def lstm(folder: Path) -> dict[str, Any]:
     del folder
     model = {"name": "rnn", "cell": "lstm", "hidden": 32, "init": "xavier_uniform"}
     return _small_list("MNIST-1D, an LSTM", model, 1)
+
+
+def short(make: MakeStudy) -> MakeStudy:
+    """A study with runs of a few steps."""
+
+    def made(folder: Path) -> dict[str, Any]:
+        tree = make(folder)
+        del tree["base"]["train"]["epochs"]
+        tree["base"]["train"]["steps"] = SHORT_STEPS
+        return tree
+
+    return made
 
 
 def _small_list(title: str, model: dict[str, Any], epochs: int) -> dict[str, Any]:

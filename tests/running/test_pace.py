@@ -63,7 +63,8 @@ def test_times_between_sizes():
     overhead = 10e-6 / (1 / 16 - 1 / 64)  # of a step, shared by all: what 64 gain on 16
     assert GAINS.step(1000) == pytest.approx(140e-6 - overhead / 64 + overhead / 1000)
     assert LOSES.step(1000) == pytest.approx(130e-6)
-    assert pace(s1=100).step(10) == pytest.approx(10e-6)
+    assert pace(s1=1000).step(10) == pytest.approx(100e-6)
+    assert pace(s1=1001).step(10) == pytest.approx(1001e-6)
     assert pace(s1=100, s4=20).step(10) == pytest.approx(8e-6)  # no more than all of it is overhead
     most = pace(s1=100, s4=80, s16=40)  # and no more than a step of one alone takes
     assert most.step(100) == pytest.approx(40e-6 - 100e-6 / 16 + 100e-6 / 100)
@@ -123,8 +124,10 @@ def test_memory_bounds_the_sizes(work, clock, monkeypatch):
     assert asked == [1, 4]
     asked.clear()
     monkeypatch.setattr(pace_module, "free_bytes", lambda device: 0)
-    assert Pacer(folder=work.cache_dir / "other").pace(work.stack, DATA).step_s == {1: 5.0}
+    lone = Pacer(folder=work.cache_dir / "other").pace(work.stack, DATA)
+    assert lone.step_s == {1: 5.0}
     assert asked == [1]
+    assert lone.parts(9, 256) == 9  # a stack that doesn't fit isn't tried
 
 
 def test_a_size_that_runs_out_of_memory_is_not_used(work, monkeypatch):
@@ -145,19 +148,26 @@ def test_damaged_memory_is_measured_anew(work, clock):
     assert pacer_of(work.cache_dir, "cpu").pace(work.stack, DATA) == found
 
 
-def test_timing_costs_a_small_share_of_the_work(work, monkeypatch):
-    """A second for each size, of a stack that takes nine trials x 40 steps x 1 ms: one is enough."""
+@pytest.mark.parametrize(
+    ("step_s", "timed", "size"),
+    [
+        (1e-3, [1], 9),  # so short a step is overhead, which a stack shares
+        (2e-3, [1, 4], 1),  # of a longer one two sizes are timed: here nothing is gained
+    ],
+)
+def test_timing_costs_a_small_share_of_the_work(work, monkeypatch, step_s, timed, size):
+    """A second for each size, of a stack that takes nine trials x 40 steps x 1 or 2 ms."""
     now, asked = [0.0], []
 
     def _time(stack, splits, size, device):
         asked.append(size)
         now[0] += 1.0
-        return 1e-3
+        return step_s
 
     monkeypatch.setattr(pace_module, "_time", _time)
     monkeypatch.setattr(pace_module.time, "perf_counter", lambda: now[0])
-    assert part_size(work, DATA) == 9  # what wasn't timed promises more
-    assert asked == [1]
+    assert part_size(work, DATA) == size
+    assert asked == timed
 
 
 def test_real_times(tmp_path):
