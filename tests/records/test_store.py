@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.errors import BadInput, HarnessError, RunFailed
-from harness.records import files
+from harness import files
 from harness.records.parts import SCHEMA
 from harness.records.store import Store
 from harness.words.design import Frozen
@@ -125,7 +125,9 @@ def test_a_crash_before_the_rename_leaves_no_part(tmp_path: Path, monkeypatch: p
         with pytest.raises(KeyboardInterrupt):
             store.append([record(1)])
         monkeypatch.undo()
-        assert len(list(store.path.glob("records/*.tmp"))) == 1
+        assert not list(store.path.glob("records/*.tmp"))
+        assert store.finished() == {record(0).trial}
+        (store.path / "records" / "part-00000002.parquet.7.tmp").write_bytes(b"of a writer that was killed")
         assert store.finished() == {record(0).trial}
     with Store(tmp_path, "optimizers") as store:
         store.append([record(1)])
