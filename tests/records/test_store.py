@@ -16,8 +16,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.errors import BadInput, HarnessError, RunFailed
 from harness import files
+from harness.errors import BadInput, HarnessError, RunFailed
 from harness.records.parts import SCHEMA
 from harness.records.store import Store
 from harness.words.design import Frozen
