@@ -86,10 +86,11 @@ def metrics(stored: Stored) -> list[Metric]:
     started_ms, ended_ms = span_ms(stored)
     n = len(record.steps)
     drawn = [(i, started_ms + (ended_ms - started_ms) * (i + 1) // n) for i in points(n, len(record.curves))]
+    # Last values first: MLflow keeps a run's latest, and would overwrite it at every later one.
     found = [
         Metric(key, curve[i], time, record.steps[i])
         for key, curve in ((clean(name), curve) for name, curve in record.curves.items())
-        for i, time in drawn
+        for i, time in reversed(drawn)
         if math.isfinite(curve[i])
     ]
     single = {f"final/{name}": value for name, value in record.final.items()}
