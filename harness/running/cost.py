@@ -69,8 +69,7 @@ def make_plan(design: Design, results: Path, workers: int, device: str = "cpu") 
     """
     shared = tuned_as(design)
     trials = list(_trials(design, shared))
-    store = Store(results, design.folder, read_only=True)
-    kept = len(store.finished() & {trial.id for trial in trials})
+    kept = _kept(design, Store(results, design.folder, read_only=True), trials)
     phases = [[t for t in trials if t.phase == phase] for phase in ("tune", "judge")]
     cache = results.absolute() / CACHE
     pacer = pacer_of(cache, device)
@@ -88,6 +87,14 @@ def make_plan(design: Design, results: Path, workers: int, device: str = "cpu") 
         whole_minutes=(START_S + REPORT_S + seconds / workers) / 60,
         detectable=in_words(design, detectable(design, known_sigmas(design, results))),
     )
+
+
+def _kept(design: Design, store: Store, trials: Sequence[Trial]) -> int:
+    """How many of the trials have run: those of the same design whatever points and values it has tuned."""
+    stored = store.design()
+    same = stored is not None and stored.hash == design.hash
+    known = {p.trial for p in store.plan()} if same else {trial.id for trial in trials}
+    return min(len(store.finished() & known), len(trials))
 
 
 def in_words(design: Design, found: Sequence[Detectable]) -> list[str]:

@@ -34,7 +34,10 @@ def test_as_many_trials_are_planned_as_run(design, bench, tmp_path, changed):
     plan, b = design(*changed), bench()
     run_study(plan, b)
     ran = len(b.executor.trials) - RERUNS
-    assert ran == n_trials(plan) == make_plan(plan, tmp_path / "none", 1).trials
+    fresh, again = (make_plan(plan, tmp_path / results, 1) for results in ("none", "results"))
+    assert ran == n_trials(plan) == fresh.trials
+    assert (fresh.kept, again.kept) == (0, ran)  # with tuned values and drawn points of its own
+    assert again.minutes < fresh.minutes == fresh.whole_minutes
 
 
 def test_an_arm_says_whose_tuning_trials_it_takes(design, tmp_path):
