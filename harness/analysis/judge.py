@@ -84,7 +84,7 @@ def _judge_at(evidence: Evidence, setting: Setting, index: int, looks: int) -> t
     hypothesis = setting.hypothesis
     asked = ask(evidence, hypothesis)
     kind, answered = kind_of(hypothesis), answer_in_setting(asked, looks)
-    gates = check_gates(asked, kind.gates)
+    gates = check_gates(kind.deciding(answered), kind.gates)
     decision = conclude(answered.ruling, [gate for gate, _ in gates], answered.robust)
     found = answered.interval and _estimate(answered.interval, asked.scale, answered.extra)
     said = None if found is None else kind.finding(asked, found)

@@ -158,6 +158,20 @@ def test_g5_still_improving(evidence, gain, passed):
     assert check(evidence, "G5", 1).passed is None
 
 
+def test_what_refutes_a_best_of_stands_whatever_became_of_other_arms():
+    """sgd could still learn: that may end adam's lead over all, but saves no arm that another beats."""
+    for subject, answer, gated in (("adam", Answer.INCONCLUSIVE, True), ("rmsprop", Answer.REFUTED, False)):
+        hypothesis = {"kind": "best_of", "a": subject, "outcome": {"final": "test/accuracy"}, "delta": 0.01}
+        found = simulated_evidence(hypotheses=[{"primary": True, **hypothesis}])
+        slow = {p.trial for p in found.planned if p.arm == "sgd"}
+        records = {i: rising(r, 0.02 / 120) if i in slow else r for i, r in found.records.items()}
+        verdict = judge_study(replace(found, records=records)).hypotheses[0]
+        g5 = next(g for g in verdict.gates if g.name == "G5")
+        assert verdict.answer is answer
+        assert g5.passed is not gated
+        assert ("sgd" in g5.detail) is gated
+
+
 def test_g5_does_not_apply_where_the_length_of_training_is_compared(evidence):
     changed = {i: rising(r, 0.02 / 120) for i, r in evidence.records.items()}
     design = evidence.design.model_copy(update={"steps": {**evidence.design.steps, "adam": 2400}})

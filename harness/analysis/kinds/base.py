@@ -37,6 +37,11 @@ class Answered:
     levels: list[dict[str, Any]] = field(default_factory=list)
 
 
+def whole(answered: Answered) -> Question:
+    """The question with every arm that it was asked of."""
+    return answered.question
+
+
 class Kind(NamedTuple):
     """One kind of hypothesis: how it is measured, decided and said."""
 
@@ -45,6 +50,7 @@ class Kind(NamedTuple):
     statement: Callable[[Question], str]  # the hypothesis in words
     finding: Callable[[Question, Estimate], str]  # the effect, its interval and what was asked
     gates: frozenset[str] = EVERY_GATE  # those that bear on it
+    deciding: Callable[[Answered], Question] = whole  # with the arms that decide, which gates look at
 
 
 def mean_interval(

@@ -14,6 +14,8 @@ from harness.analysis.sign_flip import sign_flip_p
 from harness.analysis.verdict_rule import Robustness, effect_by_tests
 from harness.analysis.wording import delta_text
 from harness.words.hypothesis import BestOf
+from harness.words.named import named_columns
+from harness.words.verdict import Answer
 
 
 def weigh(asked: Question) -> Question:
@@ -57,6 +59,16 @@ def best_of(asked: Question) -> Answered:
     )
 
 
+def deciding(answered: Answered) -> Question:
+    """All arms, but where a is refuted: one that does better refutes it, whatever became of the others."""
+    asked, ruling = answered.question, answered.ruling
+    if getattr(asked.hypothesis, "a", None) is None or ruling is None or ruling.answer is not Answer.REFUTED:
+        return asked
+    columns = {c.label: c.arm for c in named_columns(asked.evidence.design, asked.hypothesis)}
+    pair = asked.columns[:2]
+    return replace(asked, columns=pair, arms=tuple(dict.fromkeys(columns[c] for c in pair)))
+
+
 def statement(asked: Question) -> str:
     """a, or some arm, is the best of k."""
     label, size = outcome_label(asked.outcome), delta_text(asked)
@@ -65,4 +77,4 @@ def statement(asked: Question) -> str:
     return f"{asked.subject} has the best {label} of {len(asked.columns)} arms, by at least {size}"
 
 
-BEST_OF = Kind(weigh, best_of, statement, finding)
+BEST_OF = Kind(weigh, best_of, statement, finding, deciding=deciding)
