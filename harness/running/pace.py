@@ -48,12 +48,12 @@ class Pace(Word):
 
     @property
     def is_telling(self) -> bool:
-        """Whether it says if stacks gain."""
+        """Whether it says if stacks gain: two sizes do, and one by a short step, which is overhead."""
         return len(self.step_s) > 1 or (len(self.step_s) == 1 and max(self.step_s.values()) <= SHORT_S)
 
     def step(self, size: int) -> float:
-        """Seconds a step of one trial in a stack of `size`."""
-        return _between(self.step_s, size)
+        """Seconds a step of one trial in a stack of `size`; one size that tells nothing says it for all."""
+        return _between(self.step_s, size) if self.is_telling else max(self.step_s.values())
 
     def evaluation(self, size: int, examples: int, batch_size: int) -> float:
         """Seconds an evaluation of one trial takes: forward alone, a third of what a step does an example."""
@@ -86,13 +86,10 @@ def _between(known: dict[int, float], size: int) -> float:
 def _beyond(known: dict[int, float], size: int) -> float:
     """A trial's own arithmetic and its part of the overhead that its stack shares, by the two largest sizes.
 
-    The overhead is at most what the smallest stack's step takes. Where one size alone was timed a short
-    step is taken for overhead, a longer one for arithmetic.
+    The overhead is at most what the smallest stack's step takes, and that where no other was timed.
     """
     *smaller, last = sorted(known)
     shared = most = min(known[last] * last, known[min(known)] * min(known))
-    if not smaller and most > SHORT_S:
-        return known[last]
     if smaller:
         before = smaller[-1]
         shared = min(most, max(0.0, (known[before] - known[last]) / (1 / before - 1 / last)))
