@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.func import functional_call, vjp, vmap
 
 from harness.catalogue.layers import Function, HiddenLayer, Limits, watched
-from harness.training.graph.capture import by_shape
+from harness.training.graph.capture import ByShape
 from harness.training.leaving import Weights
 from harness.training.program import Buffers, Program, buffers_of, quiet
 from harness.words.probes import HISTOGRAM_BINS, HISTOGRAM_RANGE
@@ -71,7 +71,7 @@ def _stacked(program: Program, layers: Sequence[HiddenLayer]) -> Callable[..., t
             seen: tuple[Seen, ...] = vmap(single)(params, buffers, x)
         return seen
 
-    return one_by_one if program.fallback else by_shape(together)
+    return one_by_one if program.fallback else ByShape(together)
 
 
 class _Tally:

@@ -1,4 +1,7 @@
-"""Metrics of a stack over splits, in evaluation mode unless asked otherwise: one value a member."""
+"""Metrics of a stack over splits, in evaluation mode unless asked otherwise: one value a member.
+
+During training only their statistics are taken (`statistics`): what the metrics are functions of.
+"""
 
 from __future__ import annotations
 
@@ -14,26 +17,28 @@ from harness.training.members import Split, StackData
 from harness.training.program import Buffers, Program
 from harness.words.config import batch_size_of
 
+# By a metric's own function: its mean over examples, or its value over a split. (M,) or (M, K) float64.
+Statistics = dict[PerExample, Tensor]
+
 # Examples evaluated at once, whatever the stack: sums must not depend on it. Small enough for caches.
 CHUNK = 250
 
 
-def evaluate(
+def statistics(
     program: Program,
     state: tuple[Tensor, Buffers],
     data: StackData,
     split: Split,
     metrics: Measures,
     chunk: int = CHUNK,
-) -> dict[str, Tensor]:
-    """Each metric over a split's examples, (M,) float64. An empty split gives nothing."""
+) -> Statistics:
+    """What the metrics are made of, over a split's examples. An empty split gives nothing."""
     if len(split) == 0:
         return {}
     params, buffers = state
-    means = {name: metric for name, metric in metrics.items() if isinstance(metric, Measure)}
-    wholes = {name: metric for name, metric in metrics.items() if isinstance(metric, WholeMeasure)}
-    functions = dict.fromkeys(metric.per_example for metric in means.values())
-    totals: dict[PerExample, Tensor] = {}
+    functions = dict.fromkeys(m.per_example for m in metrics.values() if isinstance(m, Measure))
+    wholes = [m.of_split for m in metrics.values() if isinstance(m, WholeMeasure)]
+    totals: Statistics = {}
     kept: list[tuple[Tensor, Tensor]] = []
     with torch.no_grad():
         for x, y in data.chunks(split, chunk):
@@ -43,11 +48,18 @@ def evaluate(
                 totals[function] = totals[function] + part if function in totals else part
             if wholes:
                 kept.append((outputs, y))
-    found = {name: m.of_mean(totals[m.per_example] / len(split)) for name, m in means.items()}
+    found = {function: total / len(split) for function, total in totals.items()}
     if wholes:
         outputs, y = (torch.cat(parts, 1) for parts in zip(*kept, strict=True))
-        found |= {name: metric.of_split(outputs, y) for name, metric in wholes.items()}
+        found |= {of_split: of_split(outputs, y) for of_split in wholes}
     return found
+
+
+def value(metric: Measure | WholeMeasure, found: Statistics) -> Tensor:
+    """The metric (..., M) by statistics (..., M) or (..., M, K)."""
+    if isinstance(metric, Measure):
+        return metric.of_mean(found[metric.per_example])
+    return found[metric.of_split]
 
 
 def over_splits(
@@ -60,9 +72,10 @@ def over_splits(
 ) -> dict[str, Tensor]:
     """Each metric over each split, (M,), by its full name: `val/accuracy`."""
     return {
-        f"{name}/{metric}": value
+        f"{name}/{metric}": value(metrics[metric], found)
         for name, split in splits.items()
-        for metric, value in evaluate(program, state, data, split, metrics, chunk).items()
+        if (found := statistics(program, state, data, split, metrics, chunk))
+        for metric in metrics
     }
 
 

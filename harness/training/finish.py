@@ -29,8 +29,8 @@ def finish(run: Run, evaluations: Sequence[int], started: float) -> Iterator[Rec
     diverged has NaN to the end of the plan, whether or not its stack went on.
     """
     finals = {name: value.tolist() for name, value in _final_metrics(run).items()}
-    missing = [math.nan] * (len(evaluations) - len(run.steps))
-    curves = {name: torch.stack([c[name] for c in run.curves], 1).tolist() for name in run.curves[0]}
+    missing = [math.nan] * (len(evaluations) - len(run.evaluations))
+    curves = {name: values.T.tolist() for name, values in run.curves().items()}
     trials = [
         _Measured(
             list(evaluations),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from mmap import mmap
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +15,10 @@ from harness.catalogue.data.base import Splits
 from harness.catalogue.optimizers import OPTIMIZERS
 from harness.training.start import DTYPES, batch_orders
 from harness.words.trial import Trial
+
+Batch = tuple[Tensor, Tensor]  # of every member: x (M, B, *features), y (M, B) or (M, B, targets)
+
+GATHERED_BYTES = 1 << 18  # of batches gathered at once: a quarter of a core's own cache
 
 
 class Split(NamedTuple):
@@ -43,14 +49,20 @@ class StackData(NamedTuple):
     n_classes: int | None
     fingerprints: tuple[str, ...]  # one a member
 
-    def batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
-        """Training examples by index (M, B) -> x (M, B, *features), y (M, B) or (M, B, targets)."""
+    def batches(self, index: Tensor) -> Iterator[Batch]:
+        """Training examples by index (S, M, B): for each of S steps x (M, B, *features), y (M, B[, targets]).
+
+        Those of several steps are gathered at once, as many as stay in a core's own cache until used.
+        """
         x, y = self.rows
         if self.splits["train"].x.shape[0] > 1:
             index = index + self.first
-        flat = index.reshape(-1)
-        xs, ys = x.index_select(0, flat), y.index_select(0, flat)
-        return xs.view(*index.shape, *x.shape[1:]), ys.view(*index.shape, *y.shape[1:])
+        a_step = index[0].numel() * (x[0].nbytes + y[0].nbytes)
+        for part in torch.split(index, max(1, GATHERED_BYTES // a_step)):
+            flat = part.reshape(-1)
+            xs, ys = x.index_select(0, flat), y.index_select(0, flat)
+            steps = (v.view(*part.shape, *v.shape[1:]).unbind() for v in (xs, ys))
+            yield from zip(*steps, strict=True)
 
     def of(self, keep: Tensor) -> StackData:
         """That of the members at `keep` (indices) alone."""
@@ -90,8 +102,17 @@ def stack_data(splits: Sequence[Splits], dtype: torch.dtype, device: torch.devic
 
 
 def _stacked(arrays: Sequence[Any], dtype: torch.dtype, device: torch.device) -> Tensor:
-    tensor = torch.from_numpy(np.stack(arrays))
+    """R arrays (n, ...) as (R, n, ...). A single one that lies on disk is not copied: workers share it."""
+    tensor = torch.from_numpy(np.stack(arrays) if len(arrays) > 1 else _own(arrays[0])[None])
     return tensor.to(device, dtype if tensor.is_floating_point() else torch.int64)
+
+
+def _own(array: Any) -> Any:
+    """The array as the stack's own: its file mapped anew, of which only pages written into are copied."""
+    if isinstance(array, np.memmap) and isinstance(array.base, mmap) and array.flags.c_contiguous:
+        with suppress(OSError, ValueError):  # the file is gone; the old map still holds it
+            return np.memmap(array.filename, array.dtype, "c", array.offset, array.shape)
+    return np.array(array)
 
 
 def hyperparameters(trials: Sequence[Trial], device: torch.device) -> dict[str, Tensor]:
@@ -133,8 +154,12 @@ def stacked_orders(
     streams = {p: batch_orders(t, n_train, batch_size) for p, t in zip(parts, trials, strict=True)}
     while True:
         epoch = {p: next(stream) for p, stream in streams.items()}
-        stacked = torch.stack([epoch[p] for p in parts], dim=1).to(device)  # (steps, M, B)
-        yield from stacked
+        yield from sent(torch.stack([epoch[p] for p in parts], dim=1), device)  # (steps, M, B)
+
+
+def sent(values: Tensor, device: torch.device) -> Tensor:
+    """Values on a device; to a GPU they go while the host goes on."""
+    return values.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else values.to(device)
 
 
 def dtype_of(config: dict[str, Any]) -> torch.dtype:

@@ -10,22 +10,28 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
+from torch.utils._pytree import tree_map
 
 from harness.catalogue.dropout import Dropout
 from harness.catalogue.losses import Loss
 from harness.errors import BadInput
-from harness.training.graph.capture import by_shape, captured
+from harness.training.graph.capture import ByShape, captured, leaves
 from harness.training.graph.matrices import NARROW
 
 Buffers = dict[str, Tensor]
 Parts = tuple[Tensor, ...]  # of flat parameters: one (..., n) a parameter tensor
 Gradient = Callable[[Tensor, Buffers, Tensor, Tensor], tuple[Parts, tuple[Tensor, Buffers]]]
+BoundGradient = Callable[[Buffers, Tensor, Tensor], tuple[Parts, tuple[Tensor, Buffers]]]
 Outputs = Callable[[Tensor, Buffers, Tensor], Tensor]
+Functions = tuple[Gradient, Outputs, Outputs]  # outputs in evaluation, and in training mode
+
+NEAR = 1e-3  # share of its largest number that a tensor may differ by in a stack: another order of sums
+NEAR_MIXED = 5e-2  # of products in bfloat16
 
 
 class Layout(NamedTuple):
@@ -126,16 +132,17 @@ def make_program(
 
     single = Single(layout, loss_of, outputs_of)
     dropouts = tuple(name for name, part in module.named_modules() if isinstance(part, Dropout))
-    functions = stacked(module, single)
-    refusal = None if example is None else _refusal(module, layout, functions[:2], example)
+    together, apart = stacked(module, single), looped(module, single)
+    near = NEAR_MIXED if mixed else NEAR
+    refusal = None if example is None else _refusal(module, layout, together, apart, example, near)
     if refusal is None:
-        gradient, *outputs = functions
-        evaluation, training = map(by_shape, outputs)
-        return Program(module, layout, by_shape(gradient), evaluation, training, dropouts)
-    return Program(module, layout, *looped(module, single), dropouts, refusal)
+        gradient, *outputs = together
+        evaluation, training = map(ByShape, outputs)
+        return Program(module, layout, ByShape(gradient), evaluation, training, dropouts)
+    return Program(module, layout, *apart, dropouts, refusal)
 
 
-def stacked(module: nn.Module, single: Single) -> tuple[Gradient, Outputs, Outputs]:
+def stacked(module: nn.Module, single: Single) -> Functions:
     """Gradient and outputs, in evaluation and in training mode, of a stack by `vmap`."""
     stacked_loss, stacked_outputs = vmap(single.loss), vmap(single.outputs)
 
@@ -148,7 +155,7 @@ def stacked(module: nn.Module, single: Single) -> tuple[Gradient, Outputs, Outpu
             with quiet():
                 losses, buffers = stacked_loss(parts, buffers, x, y)
             # A model's loss depends on its own row alone, so the sum's gradient holds each model's.
-            grads = torch.autograd.grad(losses.sum(), parts)
+            grads = torch.autograd.grad(losses.sum(), parts, materialize_grads=True)
         return grads, (losses.detach(), buffers)
 
     def outputs(params: Tensor, buffers: Buffers, x: Tensor, training: bool = False) -> Tensor:
@@ -175,21 +182,24 @@ def quiet() -> Iterator[None]:
         yield
 
 
-def looped(module: nn.Module, single: Single) -> tuple[Gradient, Outputs, Outputs]:
-    """The same, one member after the other: for a module that `vmap` refuses."""
+def looped(module: nn.Module, single: Single) -> Functions:
+    """The same, one member after the other, for a module that `vmap` refuses.
+
+    It gets copies: a module may write into what it is given.
+    """
 
     def one(row: Tensor, own: Buffers, x: Tensor, y: Tensor) -> tuple[Parts, Tensor, Buffers]:
         with torch.enable_grad():
             parts = _leaves(single.layout, row.clone())
             loss, own = single.loss(parts, own, x, y)
-            grads = torch.autograd.grad(loss, parts)
+            grads = torch.autograd.grad(loss, parts, materialize_grads=True)
         return grads, loss.detach(), own
 
     def gradient(
         params: Tensor, buffers: Buffers, x: Tensor, y: Tensor
     ) -> tuple[Parts, tuple[Tensor, Buffers]]:
         module.train()
-        parts = [one(row, buffers_of(buffers, i), x[i], y[i]) for i, row in enumerate(params)]
+        parts = [one(row, buffers_of(buffers, i), x[i].clone(), y[i]) for i, row in enumerate(params)]
         grads, losses, own = zip(*parts, strict=True)
         after = {name: torch.stack([b[name] for b in own]) for name in buffers}
         return tuple(torch.stack(part) for part in zip(*grads, strict=True)), (torch.stack(losses), after)
@@ -197,7 +207,7 @@ def looped(module: nn.Module, single: Single) -> tuple[Gradient, Outputs, Output
     def outputs(params: Tensor, buffers: Buffers, x: Tensor, training: bool = False) -> Tensor:
         module.train(training)
         parts = [
-            single.outputs(single.layout.split(row.clone()), buffers_of(buffers, i), x[i])
+            single.outputs(single.layout.split(row.clone()), buffers_of(buffers, i), x[i].clone())
             for i, row in enumerate(params)
         ]
         return torch.stack(parts)
@@ -213,25 +223,59 @@ def buffers_of(buffers: Buffers, index: int) -> Buffers:
 def _refusal(
     module: nn.Module,
     layout: Layout,
-    functions: tuple[Gradient, Outputs],
+    together: Functions,
+    apart: Functions,
     example: tuple[Tensor, Tensor],
+    near: float,
 ) -> str | None:
-    """Why a stack of the module can't be one program, on one line; None where it can."""
-    gradient, outputs = functions
-    params = layout.flatten({n: p.detach() for n, p in module.named_parameters()}).expand(2, -1)
-    x, y = (part.expand(2, *part.shape) for part in example)
+    """Why a stack of the module can't be one program, on one line; None where it can.
+
+    Two members are tried, of other weights and with the examples in another order each: what a stack
+    gives must be what each gives by itself, up to a share `near` of the largest number.
+    """
+    flat = layout.flatten({n: p.detach() for n, p in module.named_parameters()})
+    params = torch.stack([flat, 0.9 * flat])
+    x, y = (torch.stack([part, part.flip(0)]) for part in example)
+    buffers = {n: torch.stack([b, b]) for n, b in module.named_buffers()}
     try:
-        for function, given in ((outputs, (x,)), (gradient, (x, y))):
-            buffers = {n: torch.stack([b, b]) for n, b in module.named_buffers()}
-            captured(function, (params.contiguous(), buffers, *given))
+        reason = _disagreement(together[0], apart[0], (params, buffers, x, y), near)
+        reason = reason or _disagreement(together[1], apart[1], (params, buffers, x), near)
     except Exception as error:  # whatever a user's module raises under vmap
         if "random operation" in str(error):
             raise BadInput(
                 f"{type(module).__name__} draws from a global generator, which trials would share; "
                 "use nn.Dropout"
             ) from error
-        return f"trained one at a time, {type(error).__name__}: {_first_sentence(error)}"
+        reason = f"{type(error).__name__}: {_first_sentence(error)}"
+    return reason and f"trained one at a time, {reason}"
+
+
+def _disagreement(
+    stacked: Callable[..., Any], one_by_one: Callable[..., Any], arguments: Any, near: float
+) -> str | None:
+    """In what a stacked function and the same for each by itself disagree, if anything."""
+    given = tree_map(torch.clone, arguments)
+    found = captured(stacked, arguments)(*leaves(given))
+    alone = one_by_one(*tree_map(torch.clone, arguments))
+    if not torch.equal(given[2], arguments[2]):
+        return "as it writes into its input, which others may share"
+    if not all(_are_near(a, b, near) for a, b in zip(_parts(found), _parts(alone), strict=True)):
+        return "as in a stack it computes something else than alone"
     return None
+
+
+def _parts(result: Any) -> list[Tensor]:
+    """What a stacked function gives: outputs, or the whole gradient (M, P), the losses and each buffer."""
+    if isinstance(result, Tensor):
+        return [result]
+    grads, (losses, buffers) = result
+    return [torch.cat([grad.flatten(1) for grad in grads], 1), losses, *buffers.values()]
+
+
+def _are_near(found: Tensor, wanted: Tensor, near: float) -> bool:
+    """Whether values are equal up to a share of the largest; those that are not finite don't count."""
+    a, b = (part[wanted.isfinite()].double() for part in (found, wanted))
+    return not b.numel() or bool((a - b).abs().max() <= near * b.abs().max())
 
 
 def _first_sentence(error: Exception) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from itertools import islice
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -18,22 +19,38 @@ from harness.catalogue.optimizers import Hyper
 from harness.catalogue.resolve import options_of
 from harness.catalogue.schedules import SCHEDULES, Heard, silence
 from harness.errors import BadInput
+from harness.training.evaluate import Statistics, value
+from harness.training.graph.capture import bound
 from harness.training.groups import Group, groups_of, kept
 from harness.training.leaving import EarlyStopping, Weights, early_stopping
-from harness.training.members import StackData, dtype_of, learning_rates, stack_data, strengths
+from harness.training.members import Batch, StackData, dtype_of, learning_rates, sent, stack_data, strengths
 from harness.training.penalty import Penalties, penalties
-from harness.training.program import Buffers, Program, make_program
+from harness.training.program import BoundGradient, Buffers, Program, make_program
 from harness.training.stack import DRAWN, Stack
 from harness.training.start import build_module, initial_state, noise_key
 from harness.words.base import canonical
 from harness.words.config import RunConfig, TrainSection
 
 Coefficients = tuple[Hyper, ...]  # of one step: (n, 1) each, one Hyper a group
+Plan = tuple[Batch, Coefficients]  # of one step
 Probed = dict[str, dict[int, list[float]]]  # probe -> step -> values, as in a record
 
-PROBE = 4  # examples an own network is tried on
+PROBE = 32  # examples an own network is tried on, at most
 
 Shapes = tuple[tuple[int, ...], int | None, int]  # of an example, and how many classes and targets
+
+
+class Evaluation(NamedTuple):
+    """What was seen of a stack's M members after `step` optimizer steps."""
+
+    step: int
+    seen: dict[str, Statistics]  # by split
+    counted: Tensor  # (M,) False for members that have diverged or left
+
+    def value(self, metric: str, metrics: Measures) -> Tensor:
+        """A metric by its full name: `val/loss`, (M,) float64."""
+        split, _, name = metric.partition("/")
+        return value(metrics[name], self.seen[split])
 
 
 @dataclass
@@ -49,7 +66,7 @@ class Run:
     lr: Tensor  # (m, 1) float64, before the schedule
     keys: Tensor  # (m,) noise keys
     strength: Tensor  # (m,) of the augmentation, float64
-    params: Tensor  # (m, P)
+    params: Tensor  # (m, P), changed in place
     groups: list[Group]  # of the m members, by optimizer
     buffers: Buffers
     metrics: Measures
@@ -60,17 +77,23 @@ class Run:
     stopping: EarlyStopping | None
     everyone: StackData  # of all M, whoever has left
     rows: Tensor  # (m,) places in the stack
-    worst: Tensor  # (m,) the largest size of a batch loss so far; NaN once one was
     diverged: Tensor  # (M,)
     training: Tensor  # (M,) neither diverged nor stopped
-    steps: list[int] = field(default_factory=list)
-    curves: list[dict[str, Tensor]] = field(default_factory=list)  # one (M,) a metric, an evaluation each
+    losses: list[Tensor] = field(default_factory=list)  # (m,) of each batch since the last evaluation
+    evaluations: list[Evaluation] = field(default_factory=list)
     probed: list[Probed] = field(default_factory=list)  # M
+    _gradient: tuple[Tensor, BoundGradient] | None = None  # and the parameters it is of
+
+    @property
+    def gradient(self) -> BoundGradient:
+        """The program's gradient at these parameters."""
+        if self._gradient is None or self._gradient[0] is not self.params:
+            self._gradient = self.params, bound(self.program.gradient, self.params)
+        return self._gradient[1]
 
     def gather(self, keep: Tensor) -> None:
         """Go on with the members at `keep` (indices into m) alone."""
-        self.rows, self.worst = self.rows[keep], self.worst[keep]
-        self.params, self.keys = self.params[keep], self.keys[keep]
+        self.rows, self.params, self.keys = self.rows[keep], self.params[keep], self.keys[keep]
         self.strength = self.strength[keep]
         self.buffers = {name: b[keep] for name, b in self.buffers.items()}
         self.lr, self.groups = self.lr[keep], kept(self.groups, keep)
@@ -79,21 +102,44 @@ class Run:
 
     def learning_rates(self, steps: Sequence[int]) -> Tensor:
         """Each member's learning rate at each of S steps, (S, m, 1) float64."""
-        rates = self.lr * self.lr.new_tensor([self.factor(step) for step in steps]).view(-1, 1, 1)
+        factors = torch.tensor([self.factor(step) for step in steps], dtype=self.lr.dtype)
+        rates = self.lr * sent(factors, self.lr.device).view(-1, 1, 1)
         return rates if self.listen is None else rates * self.heard.factor.unsqueeze(1)
 
     def coefficients(self, steps: range) -> list[Coefficients]:
         """The optimizers' coefficients of each step."""
         rates = self.learning_rates(steps)
-        numbers = rates.new_tensor([step + 1 for step in steps]).view(-1, 1, 1)
-        by_group = [group.coefficients(rates, numbers, self.params.dtype) for group in self.groups]
+        numbers = torch.arange(1, len(steps) + 1, dtype=rates.dtype, device=rates.device) + steps.start
+        columns = numbers.view(-1, 1, 1)
+        by_group = [group.coefficients(rates, columns, self.params.dtype) for group in self.groups]
         return list(zip(*by_group, strict=True))
 
+    def planned(self, orders: Iterator[Tensor], steps: range) -> Iterator[Plan]:
+        """The batches of each step, of the next `orders` (M, B), and the optimizers' coefficients."""
+        index = torch.stack(list(islice(orders, len(steps))))
+        own = index if len(self.rows) == index.shape[1] else index[:, self.rows]
+        return zip(self.data.batches(own), self.coefficients(steps), strict=True)
+
     def placed(self, values: Tensor, absent: float) -> Tensor:
-        """Values (m,) of the members still there as (M,), `absent` for the others."""
-        if len(self.rows) == len(self.stack.trials):
+        """Values (m, ...) of the members still there as (M, ...), `absent` for the others."""
+        m = len(self.stack.trials)
+        if len(self.rows) == m:
             return values
-        return values.new_full((len(self.stack.trials),), absent).index_put((self.rows,), values)
+        return values.new_full((m, *values.shape[1:]), absent).index_put((self.rows,), values)
+
+    def curves(self) -> dict[str, Tensor]:
+        """Every metric at every evaluation, (E, M); NaN from where a member has diverged or left."""
+        counted = torch.stack([e.counted for e in self.evaluations])
+        found = {
+            split: {f: torch.stack([e.seen[split][f] for e in self.evaluations]) for f in seen}
+            for split, seen in self.evaluations[0].seen.items()
+        }
+        return {
+            f"{split}/{name}": torch.where(counted, value(metric, seen), torch.nan)
+            for split, seen in found.items()
+            if seen
+            for name, metric in self.metrics.items()
+        }
 
 
 def plan_steps(config: dict[str, Any], n_train: int) -> tuple[int, list[int]]:
@@ -133,7 +179,6 @@ def start(stack: Stack, splits: Sequence[Splits], device: torch.device) -> Run:
         stopping=early_stopping(run_config.train, weights, _on_curves(metrics, data)),
         everyone=data,
         rows=torch.arange(len(stack.trials), device=device),
-        worst=weights.params.new_zeros(len(stack.trials)),
         diverged=~yes,
         training=yes,
         probed=[{} for _ in stack.trials],
@@ -149,7 +194,7 @@ def program_of(config: dict[str, Any], shapes: Shapes, data: StackData) -> Progr
     """
     device = data.member.device
     if "class" in config["model"]:
-        return _program(config, shapes, device, data.example(PROBE))
+        return _program(config, shapes, device, data.example(min(PROBE, len(data.splits["train"]))))
     train = {name: config["train"][name] for name in ("loss", "label_smoothing", "dtype")}
     decisive = {
         "data": {"name": config["data"]["name"]},

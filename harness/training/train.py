@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
-from torch import Tensor
 
 from harness.catalogue.augmentation import augmented
 from harness.catalogue.data.base import Splits
 from harness.catalogue.dropout import mix
 from harness.training import products
-from harness.training.evaluate import over_splits
+from harness.training.evaluate import Statistics, statistics
 from harness.training.finish import finish
 from harness.training.leaving import Weights, worth_gathering
-from harness.training.members import stacked_orders
+from harness.training.members import Batch, stacked_orders
 from harness.training.predict import check_predictable, predict
 from harness.training.probes import probe, probe_end, probe_plan
-from harness.training.run import Coefficients, Run, plan_steps, start
+from harness.training.run import Coefficients, Evaluation, Plan, Run, plan_steps, start
 from harness.training.stack import Stack
 from harness.training.update import joined
 from harness.words.config import batch_size_of
@@ -70,7 +69,7 @@ def advance(run: Run, total: int, evaluations: Sequence[int], report: Report) ->
         run.stack.trials, n_train, batch_size_of(run.stack.config, n_train), run.params.device
     )
     due, probed = set(evaluations), probe_plan(run.stack.config, total)
-    ahead: deque[Coefficients] = deque()
+    ahead: Iterator[Plan] = iter(())
     for step in range(total + 1):
         if step in due:
             measure(run, step)
@@ -79,10 +78,12 @@ def advance(run: Run, total: int, evaluations: Sequence[int], report: Report) ->
             probe(run, step, probed[step])
         if step == total or (step in due and not _go_on(run)):
             return
-        if not ahead:
+        plan = next(ahead, None)
+        if plan is None:
             until = min(e for e in (*evaluations, total) if e > step)  # who is there may change then
-            ahead.extend(run.coefficients(range(step, min(until, step + AHEAD))))
-        train_step(run, step, next(orders), ahead.popleft())
+            ahead = run.planned(orders, range(step, min(until, step + AHEAD)))
+            plan = next(ahead)
+        train_step(run, step, *plan)
 
 
 def _go_on(run: Run) -> bool:
@@ -94,24 +95,23 @@ def _go_on(run: Run) -> bool:
     return staying > 0
 
 
-def train_step(run: Run, step: int, index: Tensor, coefficients: Coefficients) -> None:
-    """One optimizer step on the batches of index (M, B); `step` counts from 0."""
+def train_step(run: Run, step: int, batch: Batch, coefficients: Coefficients) -> None:
+    """One optimizer step of the m members on a batch each; `step` counts from 0."""
     augment = run.stack.config["train"]["augment"]
     if run.program.dropouts:
         key = mix(mix(run.keys ^ step))
         run.buffers.update({f"{path}.key": key for path in run.program.dropouts})
-    whole = len(run.rows) == len(index)
-    x, y = run.data.batch(index if whole else index[run.rows])
+    x, y = batch
     if augment != "none":
         x = augmented(augment, x, mix(mix(run.keys ^ step)), run.strength)
-    grads, (loss, run.buffers) = run.program.gradient(run.params, run.buffers, x, y)
+    grads, (loss, run.buffers) = run.gradient(run.buffers, x, y)
     if run.penalties.any:
         grads = run.penalties.applied(grads, run.params)
     if len(run.groups) > 1:  # once for all of them
         grads = joined(grads)
     for group, its in zip(run.groups, coefficients, strict=True):
         group.take_step(grads, run.params, its)
-    run.worst = torch.maximum(run.worst, loss.abs())
+    run.losses.append(loss)
 
 
 def measure(run: Run, step: int) -> None:
@@ -119,21 +119,34 @@ def measure(run: Run, step: int) -> None:
     splits = run.data.splits
     head = splits["train"].head(len(splits["val"]) or len(splits["train"]))
     weights = Weights(run.params, run.buffers)
-    seen = over_splits(run.program, weights, run.data, {"train": head, "val": splits["val"]}, run.metrics)
-    curves = {name: run.placed(values, torch.nan) for name, values in seen.items()}
-    first = run.curves[0] if run.curves else curves
-    # The size of the initial loss, as that of a density may be below 0. False for NaN.
-    within = curves["train/loss"] <= DIVERGED_AT * first["train/loss"].abs()
-    run.diverged = run.diverged | (run.training & ~(within & run.placed(run.worst.isfinite(), False)))
-    run.training = run.training & ~run.diverged
-    run.steps.append(step)
-    run.curves.append({name: torch.where(run.training, v, torch.nan) for name, v in curves.items()})
+    seen = {
+        name: statistics(run.program, weights, run.data, split, run.metrics)
+        for name, split in {"train": head, "val": splits["val"]}.items()
+    }
+    _note(run, step, seen)
+    last = run.evaluations[-1]
     if run.listen is not None:
-        run.heard = run.listen(run.heard, seen["val/loss"])
+        run.heard = run.listen(run.heard, last.value("val/loss", run.metrics)[run.rows])
     if run.stopping is not None:
-        monitored = run.curves[-1][run.stopping.metric][run.rows]
-        stops = run.stopping.see(step, run.rows, monitored, weights)
+        monitored = torch.where(last.counted, last.value(run.stopping.metric, run.metrics), torch.nan)
+        stops = run.stopping.see(step, run.rows, monitored[run.rows], weights)
         run.training = run.training.index_put((run.rows,), run.training[run.rows] & ~stops)
+
+
+def _note(run: Run, step: int, seen: dict[str, Statistics]) -> None:
+    """Keep the statistics of an evaluation, and who has diverged by it."""
+    placed = {split: {f: run.placed(v, torch.nan) for f, v in own.items()} for split, own in seen.items()}
+    found = Evaluation(step, placed, run.training)
+    first = run.evaluations[0] if run.evaluations else found
+    # The size of the initial loss, as that of a density may be below 0. False for NaN.
+    initial, loss = (e.value("train/loss", run.metrics) for e in (first, found))
+    sound = loss <= DIVERGED_AT * initial.abs()
+    if run.losses:
+        sound &= run.placed(torch.stack(run.losses).isfinite().all(0), False)
+        run.losses.clear()
+    run.diverged = run.diverged | (run.training & ~sound)
+    run.training = run.training & ~run.diverged
+    run.evaluations.append(found._replace(counted=run.training))
 
 
 @contextmanager
@@ -152,10 +165,17 @@ def one_thread() -> Iterator[None]:
 
 @contextmanager
 def _products(dtype: str) -> Iterator[None]:
-    """Products of float32 rounded to TF32 on a GPU where that is asked for, and never otherwise."""
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("high" if dtype == "tf32" else "highest")
+    """Products of float32 rounded to TF32 on a GPU where that is asked for, and never otherwise.
+
+    Those of convolutions and recurrent cells are, unless told otherwise.
+    """
+    cudnn: Any = torch.backends.cudnn
+    places = (torch.backends.cuda.matmul, cudnn.conv, cudnn.rnn)
+    before = [place.fp32_precision for place in places]
+    for place in places:
+        place.fp32_precision = "tf32" if dtype == "tf32" else "ieee"
     try:
         yield
     finally:
-        torch.set_float32_matmul_precision(before)
+        for place, precision in zip(places, before, strict=True):
+            place.fp32_precision = precision

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from harness.catalogue.optimizers import Hyper, Optimizer, State
-from harness.training.graph.capture import by_shape
+from harness.training.graph.capture import ByShape
 
 Update = Callable[[Sequence[Tensor], State, Tensor, Hyper], None]
 
@@ -29,14 +29,19 @@ def update_of(optimizer: Optimizer) -> Update:
     def update(grads: Sequence[Tensor], state: State, params: Tensor, coefficients: Hyper) -> None:
         grads = joined(grads)
         sizes = [part.shape[1] for part in grads]
-        slots = zip(*(torch.split(slot, sizes, 1) for slot in state), strict=True) if state else repeat(())
-        for part, own, own_slots in zip(grads, torch.split(params, sizes, 1), slots, strict=False):
+        slots = zip(*(_split(slot, sizes) for slot in state), strict=True) if state else repeat(())
+        for part, own, own_slots in zip(grads, _split(params, sizes), slots, strict=False):
             for block in _blocks(part):
                 c = {name: rows(value, block) for name, value in coefficients.items()}
                 its_slots = tuple(rows(slot, block) for slot in own_slots)
                 _apply(optimizer, rows(part, block), its_slots, rows(own, block), c)
 
-    return by_shape(update, _sizes)
+    return ByShape(update, _sizes)
+
+
+def _split(values: Tensor, sizes: list[int]) -> tuple[Tensor, ...]:
+    """Values (m, P) a part; the tensor itself where that is one, for less than a view costs."""
+    return (values,) if len(sizes) == 1 else torch.split(values, sizes, 1)
 
 
 def _sizes(grads: Sequence[Tensor], state: State, params: Tensor, coefficients: Hyper) -> Hashable:

@@ -11,7 +11,7 @@ from harness.words.base import Word, content_hash
 Phase = Literal["tune", "judge"]
 
 # Raised when a change to the code changes what a trial computes: old records are then no longer reused.
-NUMERICS = 6
+NUMERICS = 7
 
 
 class Trial(Word):

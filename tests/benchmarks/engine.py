@@ -91,10 +91,10 @@ def stepper(net: Net, kind: str, m: int) -> Callable[[], object]:
     n_train = len(splits.y_train)
     orders = torch.stack([torch.randperm(n_train, generator=generator)[: net.batch_size] for _ in range(m)])
     if kind == GRADIENT:
-        x, y = run.data.batch(orders)
+        x, y = next(run.data.batches(orders.unsqueeze(0)))
         return lambda: run.program.gradient(run.params, run.buffers, x, y)
     ahead = chain.from_iterable(run.coefficients(range(i, i + AHEAD)) for i in count(0, AHEAD))
-    return lambda: train_step(run, 0, orders, next(ahead))
+    return lambda: train_step(run, 0, next(run.data.batches(orders.unsqueeze(0))), next(ahead))
 
 
 def products_of(net: Net, m: int) -> Callable[[], object]:

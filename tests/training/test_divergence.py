@@ -86,8 +86,8 @@ def test_a_batch_loss_that_was_infinite_counts_though_it_recovered(cache_dir):
         run.params = kept
         advance(run, 10, [10], lambda share: None)
     assert run.diverged.tolist() == [False, True]
-    assert math.isnan(run.curves[-1]["train/loss"][1])
-    assert math.isfinite(run.curves[-1]["train/loss"][0])
+    assert math.isnan(run.curves()["train/loss"][-1, 1])
+    assert math.isfinite(run.curves()["train/loss"][-1, 0])
     assert run.params.isfinite().all()
 
 

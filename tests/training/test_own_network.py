@@ -14,6 +14,7 @@ from harness.planning.trials import judge_trials
 from harness.training.run import start
 from harness.training.stack import stack_key
 from harness.training.start import build_module, initial_state
+from harness.training.train import one_thread
 from harness.words.config import RunConfig
 from harness.words.record import Status
 from harness.words.study_file import load_study
@@ -146,6 +147,62 @@ class Listed(nn.Module):
         return self.net(x)
 
 
+class Masked(Flow):
+    """Writes through views into what is read afterwards."""
+
+    def __init__(self, n_outputs: int):
+        super().__init__(n_outputs)
+        self.lin, self.narrow = nn.Linear(40, 40, bias=False), nn.Linear(40, 6)
+        self.wide = nn.Linear(6, 40)
+
+    def forward(self, x):
+        v, n = self.lin(x), self.narrow(x)
+        v[:, :8] = 0.0
+        n.view(-1).relu_()
+        w = x * 1.0
+        w.relu_()
+        return self.out(x + v + self.wide(n) + w)
+
+
+class Half(Flow):
+    """Changes a part of a value by what that part was."""
+
+    def __init__(self, n_outputs: int):
+        super().__init__(n_outputs)
+        self.lin = nn.Linear(40, 40)
+
+    def forward(self, x):
+        v = self.lin(x)
+        v[:, 16:] = v[:, 16:] * 0.5
+        return self.out(v)
+
+
+class Shifted(Flow):
+    def forward(self, x):
+        x -= 1.0
+        return self.out(x)
+
+
+class Padded(Flow):
+    def __init__(self, n_outputs: int):
+        super().__init__(n_outputs)
+        self.table = nn.Embedding(9, 40, padding_idx=4)
+
+    def forward(self, x):
+        return self.out(self.table((x * 2).round().long().clamp(-4, 4) + 4).mean(1))
+
+
+class Spare(Flow):
+    def __init__(self, n_outputs: int):
+        super().__init__(n_outputs)
+        self.unused = nn.Linear(3, 4)
+
+
+class Still(nn.Module):
+    def forward(self, x):
+        return x[:, :10]
+
+
 NOT_A_NETWORK = 3
 '''
 OWN = {  # what trains, and the largest relative difference between alone and stacked
@@ -156,8 +213,13 @@ OWN = {  # what trains, and the largest relative difference between alone and st
     # torch's convolution becomes a grouped one under vmap, and its attention another kernel
     "Conv": ({}, 2e-7),
     "Attention": ({}, 2e-7),
+    "Masked": ({}, 0.0),
+    "Half": ({}, 0.0),
+    "Shifted": ({}, 0.0),
+    "Padded": ({}, 0.0),
+    "Spare": ({}, 0.0),
 }
-FALLS_BACK = ("Lstm", "Flow")
+FALLS_BACK = ("Lstm", "Flow", "Shifted", "Padded", "Spare")
 
 
 @pytest.fixture(autouse=True)
@@ -237,6 +299,35 @@ def test_a_stack_is_the_plain_module(cache_dir):
     weights = run.program.layout.unflatten(run.params[0])
     plain.load_state_dict(weights, strict=False)
     torch.testing.assert_close(stacked, plain(x))
+
+
+@pytest.mark.parametrize("name", ["Masked", "Half", "Shifted", "Padded", "Spare"])
+def test_a_stack_computes_what_the_users_class_does(name, cache_dir):
+    """Outputs and gradients of three members against the class itself; the data stay as they are."""
+    trials = trials_of(name, 3)
+    splits = [splits_for(t, cache_dir) for t in trials]
+    scope: dict = {}
+    exec(NETS, scope)
+    with one_thread(), torch.no_grad():
+        run = start(stack_of(trials), splits, torch.device("cpu"))
+        before = run.data.rows[0].clone()
+        x, y = next(run.data.batches(torch.arange(30).expand(1, 3, 30)))
+        outputs = run.program.outputs(run.params, run.buffers, x)
+        grads = torch.cat(run.gradient(run.buffers, x, y)[0], 1)
+        assert torch.equal(run.data.rows[0], before)
+    for i, flat in enumerate(run.params):
+        plain = scope[name](n_outputs=10)
+        plain.load_state_dict(run.program.layout.unflatten(flat))
+        given = torch.from_numpy(splits[i].x_train[:30].copy())
+        torch.testing.assert_close(outputs[i], plain(given.clone()))
+        torch.nn.functional.cross_entropy(plain(given.clone()), y[i]).backward()
+        own = {n: torch.zeros_like(p) if p.grad is None else p.grad for n, p in plain.named_parameters()}
+        torch.testing.assert_close(grads[i], run.program.layout.flatten(own))
+
+
+def test_a_network_without_parameters_is_refused():
+    with pytest.raises(ConfigError, match="Still has no parameter to train"):
+        n_parameters(config_of("Still"), data_facts(config_of("Still")))
 
 
 def test_weights_are_the_constructors_own_and_each_trials(cache_dir):

@@ -45,10 +45,14 @@ def test_tf32_on_a_cpu_is_float32_and_says_so(cache_dir):
     assert plain.provenance.fallback is None
 
 
-def test_the_setting_ends_with_the_training():
-    with _products("tf32"):
-        assert torch.get_float32_matmul_precision() == "high"
-    assert torch.get_float32_matmul_precision() == "highest"
+@pytest.mark.parametrize(("dtype", "wanted"), [("tf32", "tf32"), ("float32", "ieee"), ("bfloat16", "ieee")])
+def test_tf32_is_where_it_is_declared_alone_and_ends_with_the_training(dtype, wanted):
+    places = (torch.backends.cuda.matmul, torch.backends.cudnn.conv, torch.backends.cudnn.rnn)
+    before = [place.fp32_precision for place in places]
+    with _products(dtype):
+        assert [place.fp32_precision for place in places] == [wanted] * 3
+    assert [place.fp32_precision for place in places] == before
+    assert torch.get_float32_matmul_precision() == "highest"  # the older setting still answers
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no GPU here")

@@ -9,7 +9,8 @@ and then called directly: bit for bit the same results (a test holds it to that)
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, fx
@@ -20,13 +21,28 @@ from torch.utils.weak import WeakTensorKeyDictionary
 from harness.training.graph.constants import FILLED
 from harness.training.graph.nodes import Facts
 from harness.training.graph.tidying import call_directly, tidy
+from harness.training.graph.views import take_out_views
 from harness.training.products import BY_NUMPY, fastest
 
 aten = torch.ops.aten
 
 
-def captured(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Callable[..., Any]:
-    """The function as a tidied graph, called with the `leaves` of arguments of exactly these shapes.
+class Captured(NamedTuple):
+    """A function as a tidied graph, for arguments of the shapes it was recorded with.
+
+    `body(*views(first), *leaves)` with the `leaves` of all arguments, of which `first` is the first.
+    """
+
+    views: Callable[[Tensor], tuple[Tensor, ...]]
+    body: Callable[..., Any]
+
+    def __call__(self, *flat: Tensor) -> Any:
+        """What the function gives for arguments of these leaves."""
+        return self.body(*self.views(flat[0]), *flat)
+
+
+def captured(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Captured:
+    """The function as a tidied graph.
 
     Arguments and results may be nested in tuples and dicts. The function must be pure but for writing
     into its arguments, and its operations must not depend on values. It is run twice, on copies.
@@ -40,10 +56,10 @@ def captured(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Callab
     graph.output(tree_map(recorder.node, result))
     tidy(graph, recorder.constants)
     Rehearsal(recorder.constants, graph=graph).run(*inputs)
-    call_directly(graph)
-    module = fx.GraphModule(recorder.constants, graph)
-    run: Callable[..., Any] = module.forward
-    return run
+    views = take_out_views(graph)
+    for part in (views, graph):
+        call_directly(part)
+    return Captured(*(fx.GraphModule(recorder.constants, part).forward for part in (views, graph)))
 
 
 def leaves(value: Any) -> list[Tensor]:
@@ -66,20 +82,44 @@ def shapes_of(*arguments: Any) -> Hashable:
     return tuple((leaf.shape, leaf.stride()) for leaf in leaves(arguments))
 
 
-def by_shape(function: Callable[..., Any], key: Callable[..., Hashable] = shapes_of) -> Callable[..., Any]:
-    """The function, captured anew for every key of its arguments (some 20 ms each).
+class ByShape:
+    """A function, captured anew for every key of its arguments (some 20 ms each).
 
     Arguments of the same key must have the same shapes, and the same strides where they are viewed.
     """
-    known: dict[Hashable, Callable[..., Any]] = {}
 
-    def call(*arguments: Any) -> Any:
-        found = key(*arguments)
-        if found not in known:
-            known[found] = captured(function, arguments)
-        return known[found](*leaves(arguments))
+    def __init__(self, function: Callable[..., Any], key: Callable[..., Hashable] = shapes_of) -> None:
+        self._function, self._key = function, key
+        self._known: dict[Hashable, Captured] = {}
 
-    return call
+    def __call__(self, *arguments: Any) -> Any:
+        """What the function gives."""
+        return self._captured(arguments)(*leaves(arguments))
+
+    def bound(self, first: Tensor) -> Callable[..., Any]:
+        """The function of the arguments after `first`, which may change in place: its views are kept."""
+        bodies: dict[Hashable, Callable[..., Any]] = {}
+
+        def call(*rest: Any) -> Any:
+            flat = leaves(rest)
+            found = self._key(flat)
+            if found not in bodies:
+                own = self._captured((first, *rest))
+                bodies[found] = partial(own.body, *own.views(first), first)
+            return bodies[found](*flat)
+
+        return call
+
+    def _captured(self, arguments: tuple[Any, ...]) -> Captured:
+        key = self._key(*arguments)
+        if key not in self._known:
+            self._known[key] = captured(self._function, arguments)
+        return self._known[key]
+
+
+def bound(function: Callable[..., Any], first: Tensor) -> Callable[..., Any]:
+    """A function of the arguments after `first`, a tensor that may change in place."""
+    return function.bound(first) if isinstance(function, ByShape) else partial(function, first)
 
 
 class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import fx
 
-from harness.training.graph.nodes import aten, dims, drop_dead, is_call, kind
+from harness.training.graph.nodes import aten, dims, drop_dead, is_call, kind, written
 
 SAME_SHAPE = (
     aten.expand.default,
@@ -36,7 +36,8 @@ def _same_as(node: fx.Node) -> fx.Node | None:
     if node.target in SAME_SHAPE:
         return source if node.meta.get("val") == source.meta.get("val") else None
     if node.target in BY_ONE:
-        return source if node.args[1] == 1 and kind(node) == kind(source) else None
+        changed = any(node in written(user) for user in node.users)
+        return source if node.args[1] == 1 and kind(node) == kind(source) and not changed else None
     if node.target is aten.clone.default:  # a copy for the order's sake, of what has that order by now
         return source if _is_own_copy(node, source) else None
     if node.target is aten.transpose.int and source.target is aten.transpose.int:
@@ -48,6 +49,18 @@ def _same_as(node: fx.Node) -> fx.Node | None:
 def _is_own_copy(node: fx.Node, source: fx.Node) -> bool:
     same = node.meta["val"] == source.meta.get("val")
     return same and is_call(source, aten.bmm.default) and set(source.users) == {node}
+
+
+def drop_empty_sums(graph: fx.Graph) -> None:
+    """A sum or mean over axes of size 1 is its argument without them."""
+    for node in list(graph.nodes):
+        if node.op != "call_function" or node.target not in (aten.sum.dim_IntList, aten.mean.dim):
+            continue
+        source, axes, *keep = node.args
+        shape = source.meta["val"].shape
+        if node.kwargs or keep == [True] or not axes or any(shape[axis] != 1 for axis in axes):
+            continue
+        node.target, node.args = aten.squeeze.dims, (source, axes)
 
 
 def share_views(graph: fx.Graph) -> None:

@@ -91,6 +91,8 @@ def write_in_place(graph: fx.Graph) -> None:
         target, source = node.args
         if not _is_elementwise(source) or kind(source) != kind(target):
             continue
+        if places[target] > places[source]:
+            continue
         if all(places[user] <= places[source] for user in target.users if user is not node):
             source.target, source.kwargs = INTO[source.target], {**source.kwargs, "out": target}
             graph.erase_node(node)

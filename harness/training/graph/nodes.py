@@ -40,6 +40,24 @@ def writes(node: fx.Node) -> bool:
     return isinstance(node.target, torch._ops.OpOverload) and node.target._schema.is_mutable
 
 
+def is_view(node: fx.Node) -> bool:
+    """Whether a call gives views of its first argument, or one of several values of a call."""
+    if node.op != "call_function" or not isinstance(node.target, torch._ops.OpOverload):
+        return node.op == "call_function"
+    returned = node.target._schema.returns
+    return bool(returned) and all(value.alias_info is not None for value in returned)
+
+
+def written(node: fx.Node) -> list[fx.Node]:
+    """The arguments that an operation changes."""
+    if not writes(node):
+        return []
+    schema = node.target._schema.arguments  # type: ignore[union-attr]
+    given = [*zip(schema, node.args, strict=False), *((a, node.kwargs.get(a.name)) for a in schema)]
+    changed = (v for a, v in given if a.alias_info is not None and a.alias_info.is_write)
+    return [value for value in changed if isinstance(value, fx.Node)]
+
+
 def drop_dead(graph: fx.Graph) -> None:
     """Remove operations whose results nobody reads: fx's own takes five times as long."""
     for node in reversed(graph.nodes):
