@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import fx
 
-from harness.training.graph.nodes import aten, dims, drop_dead, is_call, kind, written
+from harness.training.graph.nodes import aten, dims, drop_dead, is_call, is_changed, kind
 
 SAME_SHAPE = (
     aten.expand.default,
@@ -36,8 +36,7 @@ def _same_as(node: fx.Node) -> fx.Node | None:
     if node.target in SAME_SHAPE:
         return source if node.meta.get("val") == source.meta.get("val") else None
     if node.target in BY_ONE:
-        changed = any(node in written(user) for user in node.users)
-        return source if node.args[1] == 1 and kind(node) == kind(source) and not changed else None
+        return source if node.args[1] == 1 and kind(node) == kind(source) and not is_changed(node) else None
     if node.target is aten.clone.default:  # a copy for the order's sake, of what has that order by now
         return source if _is_own_copy(node, source) else None
     if node.target is aten.transpose.int and source.target is aten.transpose.int:
@@ -58,9 +57,13 @@ def drop_empty_sums(graph: fx.Graph) -> None:
             continue
         source, axes, *keep = node.args
         shape = source.meta["val"].shape
-        if node.kwargs or keep == [True] or not axes or any(shape[axis] != 1 for axis in axes):
+        if node.kwargs or is_changed(node) or not axes or any(shape[axis] != 1 for axis in axes):
             continue
-        node.target, node.args = aten.squeeze.dims, (source, axes)
+        if keep == [True]:
+            node.replace_all_uses_with(source)
+            graph.erase_node(node)
+        else:
+            node.target, node.args = aten.squeeze.dims, (source, axes)
 
 
 def share_views(graph: fx.Graph) -> None:

@@ -58,6 +58,11 @@ def written(node: fx.Node) -> list[fx.Node]:
     return [value for value in changed if isinstance(value, fx.Node)]
 
 
+def is_changed(node: fx.Node) -> bool:
+    """Whether an operation changes the node's value in place."""
+    return any(node in written(user) for user in node.users)
+
+
 def drop_dead(graph: fx.Graph) -> None:
     """Remove operations whose results nobody reads: fx's own takes five times as long."""
     for node in reversed(graph.nodes):

@@ -1,0 +1,101 @@
+"""A recorded function gives what the function gives, whatever is left out, joined or written in place."""
+
+import pytest
+import torch
+
+from harness.training.graph.capture import ByShape, bound, captured
+
+
+def ones(*shape):
+    return torch.rand(shape, generator=torch.Generator().manual_seed(sum(shape))) - 0.5
+
+
+def outer(w, x):
+    return torch.bmm(w.view(3, 4, 1), x.view(3, 1, 5)).tanh()
+
+
+def sums_of_one(w, x):
+    column = (w @ w.mT)[:, :1, :1]
+    return column.mean(2), column.sum((1, 2)), column.sum(1, keepdim=True), x.mean(1)
+
+
+def written_between(w, x):
+    """A product's factor changes before the product is added."""
+    product = torch.bmm(w.view(3, 2, 2), w.view(3, 2, 2))
+    w.mul_(2.0)
+    return product + w.view(3, 2, 2)
+
+
+def written_through_a_view(w, x):
+    product = torch.bmm(w.view(3, 2, 2), w.view(3, 2, 2))
+    product[:, :1] = 0.0
+    return product + 1.0
+
+
+def narrow_written(w, x):
+    product = torch.bmm(x.unsqueeze(2) * w.unsqueeze(1), w.view(3, 4, 1))
+    product.view(3, 5).relu_()
+    return product
+
+
+def part_of_itself(w, x):
+    copy = w + 0.0
+    copy[:, 2:] = copy[:, 2:] * 0.5
+    return copy
+
+
+def once_over(w, x):
+    same, only = w * 1.0, w.view(3, 4, 1).mean(2)
+    same.relu_()
+    only.neg_()
+    return same + w + only
+
+
+FUNCTIONS = {f.__name__: f for f in (outer, written_between, written_through_a_view, narrow_written)} | {
+    f.__name__: f for f in (part_of_itself, once_over)
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_recorded_gives_the_same_and_changes_the_same(name):
+    function = FUNCTIONS[name]
+    w, x = ones(3, 4), ones(3, 5)
+    given = w.clone(), x.clone()
+    wanted = function(w, x)
+    run = captured(function, tuple(v.clone() for v in given))
+    for _ in range(2):
+        own = tuple(v.clone() for v in given)
+        assert torch.equal(run(*own), wanted)
+        assert torch.equal(own[0], w)
+        assert torch.equal(own[1], x)
+
+
+def test_sums_over_one_element_are_left_out():
+    w, x = ones(3, 4, 4), ones(3, 5)
+    run = captured(sums_of_one, (w, x))
+    for found, wanted in zip(run(w, x), sums_of_one(w, x), strict=True):
+        assert torch.equal(found, wanted)
+    names = run.body.__code__.co_names
+    assert names.count("squeeze") == 1
+    assert "sum" not in names
+    assert "mean" in names  # over five
+
+
+def test_an_outer_product_takes_no_matrix_product():
+    run = captured(outer, (ones(3, 4), ones(3, 5)))
+    assert "bmm" not in run.body.__code__.co_names
+
+
+def test_what_is_bound_follows_its_first_argument():
+    """Views of parameters are taken once, and see every change in place; another size is recorded anew."""
+
+    def product(w, parts):
+        return torch.bmm(w.view(3, 2, 2), parts["x"]).sum(2)
+
+    w = ones(3, 4)
+    step = bound(ByShape(product), w)
+    for columns in (2, 2, 3, 2):
+        x = ones(3, 2, columns)
+        assert torch.equal(step({"x": x}), product(w, {"x": x}))
+        w.add_(0.25)
+    assert torch.equal(bound(product, w)({"x": x}), product(w, {"x": x}))
