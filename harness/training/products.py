@@ -30,19 +30,20 @@ AVX512 = ("SkylakeX", "Cooperlake", "SapphireRapids")  # OpenBLAS's names of pro
 @cache
 def by_numpy() -> bool:
     """Whether NumPy is the faster one here: its OpenBLAS uses AVX-512 on an AMD processor."""
-    found = _openblas() if _is_amd() else None
+    found = _openblas() if is_amd() else None
     return found is not None and found["architecture"] in AVX512
 
 
 def library() -> str:
     """What multiplies on this machine's CPU. Results repeat bit for bit by the same library alone."""
     found = _openblas() if by_numpy() else None
-    return f"torch, large ones NumPy {np.__version__} ({found['architecture']})" if found else "torch"
+    large = f", large ones NumPy {np.__version__} ({found['architecture']})" if found else ""
+    return f"torch{large}, tanh NumPy {np.__version__}" if is_amd() else "torch"
 
 
 def hindrance() -> str:
     """What keeps large products slower here than they need be, and what to do; nothing is the usual."""
-    if by_numpy() or not (_is_amd() and " avx512f " in first_core()):
+    if by_numpy() or not (is_amd() and " avx512f " in first_core()):
         return ""
     setting = os.environ.get("OPENBLAS_CORETYPE")
     if setting is not None:
@@ -112,7 +113,8 @@ def _openblas() -> dict[str, Any] | None:
     return next((lib for lib in _libraries().info() if "numpy" in lib["filepath"]), None)
 
 
-def _is_amd() -> bool:
+def is_amd() -> bool:
+    """Whether the processor is one of AMD's, on which Intel's MKL is slow."""
     return "AuthenticAMD" in first_core()
 
 

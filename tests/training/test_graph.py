@@ -11,7 +11,7 @@ def ones(*shape):
 
 
 def outer(w, x):
-    return torch.bmm(w.view(3, 4, 1), x.view(3, 1, 5)).tanh()
+    return torch.bmm(w.view(3, 4, 1), x.view(3, 1, 5)).relu()
 
 
 def sums_of_one(w, x):

@@ -18,11 +18,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 from torch.utils.weak import WeakTensorKeyDictionary
 
+from harness.training import products, tanh
 from harness.training.graph.constants import FILLED
 from harness.training.graph.nodes import Facts
 from harness.training.graph.tidying import call_directly, tidy
 from harness.training.graph.views import take_out_views
-from harness.training.products import BY_NUMPY, fastest
 
 aten = torch.ops.aten
 
@@ -178,13 +178,15 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 class Rehearsal(fx.Interpreter):
     """Runs a tidied graph once and settles what depends on the order of values in memory.
 
-    A view of a value that now has another order becomes a copy; a product goes to the fastest library.
+    A view of a value that now has another order becomes a copy; products and tanh go to the fastest library.
     """
 
     def run_node(self, n: fx.Node) -> Any:
         """Run one operation."""
-        if n.target in BY_NUMPY:
-            n.target = fastest(n.target, self.fetch_args_kwargs_from_env(n)[0])
+        if n.target in products.BY_NUMPY:
+            n.target = products.fastest(n.target, self.fetch_args_kwargs_from_env(n)[0])
+        if n.target in tanh.BY_NUMPY:
+            n.target = tanh.swiftest(n.target, self.fetch_args_kwargs_from_env(n)[0][0])
         if n.target not in (aten.view.default, aten._unsafe_view.default):
             return super().run_node(n)
         try:
