@@ -10,6 +10,7 @@ import numpy as np
 from scipy import stats
 
 from harness.analysis.outcomes import Floats
+from harness.analysis.sign_flip import Alternative
 
 CONFIDENCE = 0.95
 MIN_RANK_PAIRS = 6  # below, no 95 % signed-rank interval exists: 2 / 2^n > 0.05
@@ -53,6 +54,17 @@ def t_interval(method: str, n: int, value: float, error: float, confidence: floa
     return Interval(method, n, value, value - half, value + half, error, p_value)
 
 
+def paired_t_p(
+    differences: Floats, variance_ratio: float = 0.0, alternative: Alternative = "two-sided"
+) -> float:
+    """The p value of `paired_t`, to one side or both."""
+    found = paired_t(differences, variance_ratio)
+    if alternative == "two-sided":
+        return found.p_value
+    goes_there = found.value > 0 if alternative == "greater" else found.value < 0
+    return found.p_value / 2 if goes_there else 1 - found.p_value / 2
+
+
 def hodges_lehmann(differences: Floats, confidence: float = CONFIDENCE) -> Interval:
     """The median of the Walsh averages of (n,) differences, with the Wilcoxon signed-rank interval and p.
 
@@ -72,11 +84,11 @@ def hodges_lehmann(differences: Floats, confidence: float = CONFIDENCE) -> Inter
     return Interval(method, n, float(np.median(averages)), low, high, error, signed_rank_p(differences))
 
 
-def signed_rank_p(differences: Floats) -> float:
-    """Wilcoxon's two-sided signed-rank p; the ranks of zeros are split evenly. 1 where all are zero."""
+def signed_rank_p(differences: Floats, alternative: Alternative = "two-sided") -> float:
+    """Wilcoxon's signed-rank p; the ranks of zeros are split evenly. 1 where all are zero."""
     if not np.any(differences):
         return 1.0
-    return float(stats.wilcoxon(differences, zero_method="zsplit").pvalue)
+    return float(stats.wilcoxon(differences, zero_method="zsplit", alternative=alternative).pvalue)
 
 
 def d_z(differences: Floats) -> float | None:

@@ -19,6 +19,7 @@ from harness.words.probes import ProbeOptions
 from harness.words.record import Record, Status
 from harness.words.study import Require
 from harness.words.tasks import is_over_tasks
+from harness.words.tolerance import in_words
 from harness.words.verdict import Gate
 
 STEP_SECTIONS = ("optimizer", "schedule")  # sections of a config that have no say before the first step
@@ -74,34 +75,36 @@ def _at_start(question: Question) -> bool:
 def ceiling_or_floor(question: Question) -> GateFinding:
     """G2: the outcome leaves room for a difference.
 
-    Accuracy and error: fails where every arm is above 99 %, or the worst arm leaves an error below
-    2 delta, or every arm is within two standard errors of chance. Time to a target: fails where in
-    every arm more than half the runs reach it by its first evaluation after a step, or more than half
-    never do.
+    Accuracy and error: fails where every arm that decides (of a best of k the best two) is above 99 %,
+    or the worst of them leaves an error below 2 delta, or each is within two standard errors of chance.
+    Time to a target: fails where in every one more than half the runs reach it by the first evaluation
+    after a step, or more than half never do.
     """
     if question.outcome.function == "steps_to":
         return _target_out_of_reach(question)
     if question.outcome.metric.partition("/")[2] not in ("accuracy", "error"):
         return not_applicable("the outcome has neither ceiling nor chance level")
-    values = [arm_values(question.table, a) for a in question.arms]
+    arms = question.decisive
+    values = [arm_values(question.table, a) for a in arms]
     if any(len(v) < 2 for v in values) or question.outcome.function in ("diverged", "success"):
         return not_applicable("no mean accuracy to check")
     accuracies = [v if question.outcome.metric.endswith("accuracy") else 1 - v for v in values]
     means = np.array([v.mean() for v in accuracies])
     errors = np.array([v.std(ddof=1) / np.sqrt(len(v)) for v in accuracies])
-    classes = question.evidence.design.data[question.arms[0]].n_classes
+    classes = question.evidence.design.data[arms[0]].n_classes
     at_chance = classes is not None and bool(np.all(np.abs(means - 1 / classes) <= 2 * errors))
     at_ceiling = means.min() > CEILING or 1 - means.min() < 2 * question.margin
     found = f"mean accuracies {', '.join(f'{m:.3f}' for m in means)}"
     remedy = "choose a harder task" if at_ceiling else "train longer, or choose an easier task"
-    return GateFinding.of(question.arms if at_ceiling or at_chance else (), found, found, remedy)
+    return GateFinding.of(arms if at_ceiling or at_chance else (), found, found, remedy)
 
 
 def _target_out_of_reach(question: Question) -> GateFinding:
-    table = question.table[question.table["arm"].isin(question.arms)]
+    arms = question.decisive
+    table = question.table[question.table["arm"].isin(arms)]
     if table.empty:
         return not_applicable("no finished runs")
-    first = table["arm"].map({a: _first_evaluation(question, a) for a in question.arms})
+    first = table["arm"].map({a: _first_evaluation(question, a) for a in arms})
     early = float((table["value"] <= first).groupby(table["arm"]).mean().min())
     never = float(table["censored"].groupby(table["arm"]).mean().min())
     shares = {"reach the target by the first evaluation": early, "never reach the target": never}
@@ -110,7 +113,7 @@ def _target_out_of_reach(question: Question) -> GateFinding:
     remedy = (
         "evaluate more often, or raise the target" if early > 0.5 else "train longer, or lower the target"
     )
-    return GateFinding.of(question.arms if max(early, never) > 0.5 else (), found, found, remedy)
+    return GateFinding.of(arms if max(early, never) > 0.5 else (), found, found, remedy)
 
 
 def _first_evaluation(question: Question, arm: str) -> float:
@@ -169,7 +172,11 @@ def divergence(question: Question) -> GateFinding:
     found = {a: float(rates.get(a, 0.0)) for a in question.arms}
     failing = [a for a, rate in found.items() if rate > MOST_DIVERGED]
     text = f"diverged: {listed(found, failing, '.0%')}"
-    return GateFinding.of(failing, text, text, "tune with more seeds a point, or lower the range")
+    tuned = any(question.evidence.design.arm(a).tuned for a in failing)
+    remedy = (
+        "tune with more seeds a point, or lower the range" if tuned else "lower the learning rate, or tune it"
+    )
+    return GateFinding.of(failing, text, text, remedy)
 
 
 def _untuned_levels(question: Question) -> bool:
@@ -222,13 +229,14 @@ def _last_gain(runs: Iterable[Record], name: str) -> float:
 
 
 def reproducible(question: Question) -> GateFinding:
-    """G6: runs repeated on the same machine gave the same bits."""
+    """G6: runs repeated on the same machine gave the same: bit for bit, or on a GPU within its tolerance."""
     checks = [c for c in question.evidence.checks if c["arm"] in question.arms]
     if not checks:
         return not_applicable("no run was repeated")
     failing = [str(c["arm"]) for c in checks if not c["same"]]
     worst = max(float(c.get("max_difference") or 0.0) for c in checks)
-    text = f"{len(checks) - len(failing)} of {len(checks)} repeated runs agree bit for bit"
+    agree = in_words(max(float(c.get("tolerance", 0.0)) for c in checks))
+    text = f"{len(checks) - len(failing)} of {len(checks)} repeated runs agree {agree}"
     return GateFinding.of(
         failing, f"{text}; largest difference {worst:g}", text, "find what differs, with `harness reproduce`"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,13 +12,14 @@ import numpy as np
 from harness.analysis.estimates import Interval, paired_t
 from harness.analysis.evidence import Evidence
 from harness.analysis.gates import check_gates
-from harness.analysis.kinds import ask, kind_of
+from harness.analysis.kinds import answer, ask, kind_of
 from harness.analysis.kinds.base import Answered, Extra
-from harness.analysis.multiplicity import holm
+from harness.analysis.multiplicity import LEVEL, holm
 from harness.analysis.outcome_table import arm_values, outcome_table, tuning_points
 from harness.analysis.outcomes import FUNCTIONS
 from harness.analysis.scale import Scale
-from harness.analysis.universal import Part, answer_in_setting, claim_p, joint_verdict, without_setting
+from harness.analysis.universal import Part, claim_p, joint_verdict, without_setting
+from harness.analysis.variation import variation_of
 from harness.analysis.verdict_rule import Decision, conclude
 from harness.analysis.wording import OVER_TASKS, headline, joint_headline, scope_text
 from harness.errors import BadInput
@@ -27,7 +28,7 @@ from harness.words.outcome import Outcome
 from harness.words.record import Status
 from harness.words.settings import Setting
 from harness.words.tasks import is_over_tasks
-from harness.words.verdict import ArmSummary, Estimate, HypothesisVerdict, StudyVerdict
+from harness.words.verdict import Answer, ArmSummary, Estimate, HypothesisVerdict, StudyVerdict
 
 
 @dataclass(frozen=True)
@@ -79,11 +80,11 @@ def _judge(evidence: Evidence, hypothesis: Hypothesis, index: int) -> _Judged:
     return _Judged(verdict, joint_headline(verdict), failing)
 
 
-def _judge_at(evidence: Evidence, setting: Setting, index: int, looks: int) -> tuple[_Judged, Part]:
-    """The verdict at one of a hypothesis's settings, of which there are `looks`."""
+def _judge_at(evidence: Evidence, setting: Setting, index: int, settings: int) -> tuple[_Judged, Part]:
+    """The verdict at one of a hypothesis's settings, of which there are so many."""
     hypothesis = setting.hypothesis
-    asked = ask(evidence, hypothesis)
-    kind, answered = kind_of(hypothesis), answer_in_setting(asked, looks)
+    asked = replace(ask(evidence, hypothesis), settings=settings)
+    kind, answered = kind_of(hypothesis), answer(asked)
     gates = check_gates(kind.deciding(answered), kind.gates)
     decision = conclude(answered.ruling, [gate for gate, _ in gates], answered.robust)
     found = answered.interval and _estimate(answered.interval, asked.scale, answered.extra)
@@ -146,11 +147,25 @@ def _estimate(interval: Interval, scale: Scale, extra: Extra) -> Estimate:
 
 
 def _adjusted(verdicts: Sequence[HypothesisVerdict]) -> list[HypothesisVerdict]:
-    """Holm over the secondary hypotheses that have a p value."""
+    """Holm over the secondary hypotheses that have a p value: none is supported beyond what that leaves."""
     secondary = ((v.index, v.estimate) for v in verdicts if not v.primary)
     tested = {i: e.p_value for i, e in secondary if e is not None and e.p_value is not None}
     by_index = dict(zip(tested, holm(list(tested.values())).tolist(), strict=True))
-    return [v.model_copy(update={"p_adjusted": by_index.get(v.index)}) for v in verdicts]
+    return [_corrected(v, by_index.get(v.index), len(tested)) for v in verdicts]
+
+
+def _corrected(verdict: HypothesisVerdict, p_adjusted: float | None, tests: int) -> HypothesisVerdict:
+    """The verdict with its adjusted p; INCONCLUSIVE where it is SUPPORTED and that p is above 5 %."""
+    verdict = verdict.model_copy(update={"p_adjusted": p_adjusted})
+    if verdict.answer is not Answer.SUPPORTED or p_adjusted is None or p_adjusted <= LEVEL:
+        return verdict
+    why = (
+        f"{verdict.reason.rstrip('.')}; but its p value, corrected by Holm's method for {tests} secondary "
+        f"hypotheses, is {p_adjusted:.2g}, above {LEVEL:g}."
+    )
+    return verdict.model_copy(
+        update={"answer": Answer.INCONCLUSIVE, "grade": "", "fragile": False, "reason": why}
+    )
 
 
 def _arm_summary(evidence: Evidence, arm: str, judged: Sequence[_Judged]) -> ArmSummary:
@@ -170,6 +185,7 @@ def _arm_summary(evidence: Evidence, arm: str, judged: Sequence[_Judged]) -> Arm
         chosen=choice.params if choice else {},
         outcomes={text: described(evidence, o, arm) for text, o in outcomes.items()},
         gates=sorted(failing),
+        variation=variation_of(evidence, arm),
     )
 
 

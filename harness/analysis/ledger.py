@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 from harness.analysis.controls import control_result
-from harness.analysis.multiplicity import benjamini_hochberg
+from harness.analysis.multiplicity import LEVEL, benjamini_hochberg
 from harness.errors import BadInput
 from harness.words.base import Word
 from harness.words.design import Design
@@ -16,7 +16,7 @@ from harness.words.settings import setting_label
 from harness.words.study import Control, Study
 from harness.words.verdict import Answer, Estimate, HypothesisVerdict, StudyVerdict
 
-LEVEL = 0.05  # of false discoveries among the claims that are kept
+UNGUARDED = "This control has no verdict: until it has, nothing guards the claims (gate G9)."
 State = Literal["judged", "unfinished", "not run", "broken"]
 SCOPES = {"fresh": "fresh {}", "resplit": "splits of {}", "fixed": "{}, one split"}
 NARROW_SCOPES = {
@@ -50,7 +50,7 @@ EFFECTS = {  # kind -> what is found or isn't; "an effect" of any other
 
 
 class Setting(Word):
-    """The same question asked elsewhere in the same study."""
+    """The same question asked elsewhere in the same study, or another part of its claim."""
 
     at: str
     answer: Answer
@@ -81,6 +81,7 @@ class Entry(Word):
     scopes: list[str] = []  # fresh, resplit, fixed: those of the arms compared
     holds_in: str = ""  # of a universal claim: in which of its settings it is supported, in words
     settings: list[Setting] = []  # the primary one first; empty where there is only that
+    parts: list[Setting] = []  # hypotheses that the study calls parts of its claim, in words
     secondary: dict[str, int] = {}  # answer -> how many other hypotheses
     notes: str = ""  # how the verdict contradicts or narrows what the notes say
     holds: bool | None = None  # of a control
@@ -114,14 +115,11 @@ def judged_entry(verdict: StudyVerdict, design: Design, note: str = "") -> Entry
     """
     study = design.study
     if not verdict.hypotheses:
-        return open_entry(design.folder, study, "judged", verdict.headline)
+        found = open_entry(design.folder, study, "judged", " ".join(filter(None, (verdict.headline, note))))
+        return found.model_copy(update=_cost(verdict))
     primary = next(h for h in verdict.hypotheses if h.primary)
     answers = [h.answer.value for h in verdict.hypotheses if not h.primary]
     hypothesis = study.hypotheses[primary.index]
-    executions = verdict.provenance.get("executions", [])
-    ended = [e["ended"] for e in executions if e.get("ended")] or [
-        verdict.provenance.get("frozen_time") or ""
-    ]
     scopes = _scopes(design, hypothesis)
     copied = (
         "answer",
@@ -144,11 +142,23 @@ def judged_entry(verdict: StudyVerdict, design: Design, note: str = "") -> Entry
         scope="; ".join(SCOPES[s].format(", ".join(names)) for s, names in scopes.items()),
         scopes=list(scopes),
         settings=_settings(verdict, study, primary),
+        parts=[
+            Setting(at=h.statement.rstrip("."), answer=h.answer)
+            for h in verdict.hypotheses
+            if study.hypotheses[h.index].part and not h.primary
+        ],
         secondary={answer: answers.count(answer) for answer in dict.fromkeys(answers)},
         holds=bool(control_result(verdict)["passed"]) if study.control else None,
-        minutes=sum(e.get("time_s") or 0.0 for e in executions) / 60,
-        date=str(ended[-1])[:10],
+        **_cost(verdict),
     )
+
+
+def _cost(verdict: StudyVerdict) -> dict[str, Any]:
+    """What all runs of the study took, and when the last of them ended."""
+    executions = verdict.provenance.get("executions", [])
+    ended = [e["ended"] for e in executions if e.get("ended")]
+    last = ended[-1] if ended else verdict.provenance.get("frozen_time") or ""
+    return {"minutes": sum(e.get("time_s") or 0.0 for e in executions) / 60, "date": str(last)[:10]}
 
 
 def make_ledger(entries: Sequence[Entry]) -> Ledger:
@@ -161,11 +171,20 @@ def make_ledger(entries: Sequence[Entry]) -> Ledger:
     corrected = benjamini_hochberg(list(tested.values())).tolist()
     adjusted = dict(zip(tested, corrected, strict=True))
     found = [e.model_copy(update={"p_adjusted": adjusted.get(e.study)}) for e in claims]
+    unguarded = any(e.answer is not None for e in claims)
     return Ledger(
         tests=len(tested),
-        controls=[e for e in entries if e.control is not None],
+        controls=[_warned(e) if unguarded else e for e in entries if e.control is not None],
         claims=[e.model_copy(update={"notes": against_notes(e)}) for e in found],
     )
+
+
+def _warned(control: Entry) -> Entry:
+    """A control beside claims that are judged, told where it has no verdict to guard them by."""
+    if control.state == "judged":
+        return control
+    note = f"{control.note.rstrip('.')}. {UNGUARDED}" if control.note else UNGUARDED
+    return control.model_copy(update={"note": note})
 
 
 def against_notes(entry: Entry) -> str:
@@ -220,6 +239,8 @@ def _narrower(entry: Entry) -> Iterator[str]:
             yield NARROW_SCOPES[scope]
     if entry.fragile:
         yield "a robustness test that assumes less would not support it"
+    for answer, said in ((Answer.REFUTED, "is refuted"), (Answer.INCONCLUSIVE, "is not decided")):
+        yield from (f"it {said} that {part.at}" for part in entry.parts if part.answer is answer)
     if entry.p_adjusted is not None and entry.p_adjusted > LEVEL:
         yield f"its p value, corrected for all claims, is {entry.p_adjusted:.2g}, above {LEVEL:g}"
 
@@ -269,7 +290,7 @@ def _settings(verdict: StudyVerdict, study: Study, primary: HypothesisVerdict) -
 
 
 def _question(hypothesis: Hypothesis) -> dict[str, Any]:
-    return hypothesis.model_dump(mode="json", exclude={"at", "name", "primary"})
+    return hypothesis.model_dump(mode="json", exclude={"at", "name", "primary", "part"})
 
 
 def _at(hypothesis: Hypothesis) -> str:

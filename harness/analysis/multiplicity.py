@@ -9,6 +9,8 @@ from scipy import stats
 
 from harness.analysis.outcomes import Floats
 
+LEVEL = 0.05  # of a false support among a study's secondary hypotheses, of false discoveries in the ledger
+
 
 def holm(p_values: Sequence[float]) -> Floats:
     """(m,) adjusted p values: the i-th smallest times m - i + 1, made monotone, at most 1.

@@ -40,7 +40,9 @@ class Question:
     table: pd.DataFrame
     delta: float | None = None  # None for kinds without a smallest effect
     scale: Scale = PLAIN
-    looks: int = 1  # settings, any of which refutes the claim: its interval is that of 5 % / looks
+    settings: int = 1  # of a universal claim, any of which refutes it
+    looks: int = 1  # the interval is that of 5 % / looks
+    deciders: tuple[str, ...] = ()  # the arms whose outcomes decide, where not all of `arms` do
 
     @property
     def confidence(self) -> float:
@@ -51,6 +53,11 @@ class Question:
     def one_sided(self) -> float:
         """The level of one-sided tests put in the interval's place."""
         return ONE_SIDED / self.looks
+
+    @property
+    def decisive(self) -> tuple[str, ...]:
+        """The arms whose outcomes decide: all, unless some were picked out."""
+        return self.deciders or self.arms
 
     @property
     def outcome(self) -> Outcome:

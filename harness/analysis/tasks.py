@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from harness.analysis.estimates import Interval, hodges_lehmann, signed_rank_p
+from harness.analysis.estimates import CONFIDENCE, Interval, hodges_lehmann, signed_rank_p
 from harness.analysis.multiplicity import holm
 from harness.analysis.outcomes import Direction, Floats
 from harness.analysis.question import Question
@@ -113,7 +113,9 @@ def best_contender(means: Floats, direction: Direction) -> int:
     return int(np.lexsort((-sign * means.mean(axis=0), mean_ranks(means, direction)))[0])
 
 
-def over_tasks(means: Floats, direction: Direction, subject: int) -> OverTasks:
+def over_tasks(
+    means: Floats, direction: Direction, subject: int, confidence: float = CONFIDENCE
+) -> OverTasks:
     """The subject against each other contender over (N, k) task means, N >= 6.
 
     Friedman's statistic is without the correction for ties (Demsar 2006, section 3.2.2), which only makes
@@ -123,7 +125,7 @@ def over_tasks(means: Floats, direction: Direction, subject: int) -> OverTasks:
     sign = 1.0 if direction == "higher" else -1.0
     k = means.shape[1]
     others = [i for i in range(k) if i != subject]
-    gains = {i: hodges_lehmann(sign * (means[:, subject] - means[:, i])) for i in others}
+    gains = {i: hodges_lehmann(sign * (means[:, subject] - means[:, i]), confidence) for i in others}
     adjusted = holm([gains[i].p_value for i in others])
     return OverTasks(
         subject,

@@ -23,6 +23,8 @@ def log_speed_up(pairs: Pairs, variance_ratio: float = 0.0, confidence: float = 
     Some censored: the log ratio of the restricted means, log(mean min(T_b, budget) / mean min(T_a,
     budget)), with a paired jackknife t interval, and the two-sided sign test of wins against losses
     as its p value. Censoring pulls that ratio towards 1 where the slower arm is the more censored.
+    Repeated splits (`variance_ratio` > 0, as in `paired_t`) overlap, which no sign test allows for: the
+    p value is the interval's own, by the same correction.
     """
     if not (pairs.a_censored.any() or pairs.b_censored.any()):
         return paired_t(np.log(pairs.b) - np.log(pairs.a), variance_ratio, confidence)
@@ -35,8 +37,9 @@ def _restricted_ratio(pairs: Pairs, variance_ratio: float, confidence: float) ->
     left_out = np.log(_means_without_one(pairs.b) / _means_without_one(pairs.a))
     pseudo = n * value - (n - 1) * left_out
     error = float(np.std(pseudo, ddof=1)) * math.sqrt(1 / n + variance_ratio)
-    interval = t_interval("ratio of restricted means (paired jackknife)", n, value, error, confidence)
-    return interval._replace(p_value=win_loss_p(wins(pairs)))
+    method = f"ratio of restricted means (paired jackknife{', Nadeau-Bengio' if variance_ratio else ''})"
+    interval = t_interval(method, n, value, error, confidence)
+    return interval if variance_ratio else interval._replace(p_value=win_loss_p(wins(pairs)))
 
 
 def wins(pairs: Pairs) -> Floats:

@@ -2,15 +2,8 @@
 
 The rule: REFUTED if any setting is, SUPPORTED only if all are, INCONCLUSIVE otherwise.
 
-Supporting needs no correction: the claim is false where it fails at a single setting, so that all of them
-pass a false one, each at the full level, is no likelier than that this one passes (Berger 1982,
-intersection-union tests). The claim's p value is the largest of the settings'.
-
-Refuting does: one of k settings is enough, so a true claim has k chances to be refuted. A setting refutes
-only where the interval of 1 - 0.05 / k does (Bonferroni), which holds however settings that share data and
-seeds depend on one another. Holm's steps (1979) begin at this very level: they could name more settings,
-never refute a claim that this does not. Hochberg's (1988) and Simes's tests could, under positive
-dependence, which settings that share some runs and not others needn't have.
+Each setting supports at the full level, and the claim's p value is the largest of theirs; one refutes only
+at the level that is right for all of them (`kinds.looks`).
 """
 
 from __future__ import annotations
@@ -20,18 +13,13 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from harness.analysis.estimates import Interval
-from harness.analysis.kinds import answer
-from harness.analysis.kinds.base import Answered
 from harness.analysis.kinds.joint import joint_answer
 from harness.analysis.question import Question
-from harness.analysis.verdict_rule import Ruling
-from harness.analysis.wording import rounded
 from harness.words.hypothesis import (
     AtLeast,
     BestOf,
     Equivalence,
     Hypothesis,
-    Impossibility,
     NonInferiority,
     Threshold,
 )
@@ -46,34 +34,6 @@ class Part(NamedTuple):
     statement: str  # the hypothesis in words, without the setting
     robust: Answer  # what its robustness test answers; its own answer where there is none
     p_value: float | None  # by `claim_p`
-
-
-def answer_in_setting(asked: Question, looks: int) -> Answered:
-    """The answer at one of `looks` settings: REFUTED only by the interval that is right for as many."""
-    own = answer(asked)
-    if looks == 1 or own.ruling is None or own.interval is None:
-        return own
-    counted = isinstance(asked.hypothesis, Impossibility)  # a single success refutes, with no chance of error
-    if counted or Answer.REFUTED not in (own.ruling.answer, own.robust):
-        return own
-    wide = answer(replace(asked, looks=looks))
-    robust = wide.robust if own.robust is Answer.REFUTED else own.robust
-    return replace(own, ruling=_among(wide, own.ruling), robust=robust)
-
-
-def _among(wide: Answered, own: Ruling) -> Ruling:
-    """A setting's ruling, held to the wide interval where it refutes."""
-    if own.answer is not Answer.REFUTED or wide.interval is None or wide.ruling is None:
-        return own
-    asked = wide.question
-    ends = asked.scale.show_ends(wide.interval.low, wide.interval.high)
-    low, _, high = rounded(ends[0], asked.scale.show(wide.interval.value), ends[1])
-    level = f"the {100 * asked.confidence:.4g} % interval, {low} to {high}"
-    if wide.ruling.answer is Answer.REFUTED:
-        why = f"judged by {level}, as any of {asked.looks} settings may refute: {wide.ruling.reason}"
-        return wide.ruling._replace(reason=why)
-    why = f"the 95 % interval would refute it, but not {level}, by which any of {asked.looks} settings may"
-    return Ruling(Answer.INCONCLUSIVE, "", why)
 
 
 def claim_p(asked: Question, interval: Interval | None) -> float | None:

@@ -76,13 +76,15 @@ def conclude(ruling: Ruling | None, gates: Sequence[Gate] = (), robust: Answer |
 
 
 def effect_rule(
-    interval: Interval, delta: float, variance_ratio: float = 0.0, of: str = "replicates"
+    interval: Interval, delta: float, variance_ratio: float = 0.0, of: str = "replicates", each: int = 1
 ) -> Ruling:
     """The rule on an effect, above 0 favouring the claim, against the smallest one that matters.
 
     L > 0 and estimate >= δ   -> SUPPORTED    clear if L >= δ, else likely
     U < δ                     -> REFUTED      reversed (U < 0) | negligible (L <= 0) | too small (L > 0)
     otherwise                 -> INCONCLUSIVE (needs about n = … replicates, or what the interval is `of`)
+
+    One of the interval's n takes `each` of them.
     """
     enough = interval.value >= delta
     if enough and interval.low > 0:
@@ -95,7 +97,8 @@ def effect_rule(
         else "the interval reaches from too small an effect up to one that matters"
     )
     room = interval.value if enough else delta - interval.value
-    needed = needed_replicates(interval, room, variance_ratio)
+    found_n = needed_replicates(interval, room, variance_ratio)
+    needed = None if found_n is None else each * found_n
     return Ruling(Answer.INCONCLUSIVE, "", _with_needed(found, needed, of), needed)
 
 

@@ -63,8 +63,6 @@ def correction(ledger: Ledger) -> str:
 
 def cells(entry: Entry) -> list[str]:
     """What the table says of a study, beside its name."""
-    if entry.answer is None:
-        return [entry.state, *[MISSING] * (len(COLUMNS) - 2)]
     return [
         _answer(entry),
         effect_text(entry.estimate),

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BeforeValidator, Field, PositiveFloat, field_validator, model_validator
 
 from harness.words.base import Word
+from harness.words.certificates import not_certified
 from harness.words.outcome import Delta, Outcome
 
 Selector = dict[str, Any]  # factor -> level
@@ -32,6 +33,11 @@ ForEach = Annotated[
 
 class _Hypothesis(Word):
     primary: bool = False
+    part: bool = Field(
+        default=False,
+        exclude_if=lambda part: not part,  # it decides nothing: a study keeps the hash it had
+        description="what the claim says too, beside the primary: the ledger tells where it does not hold",
+    )
     name: str | None = None
     at: Selector = {}
     for_each: ForEach = Field(
@@ -164,6 +170,14 @@ class Impossibility(_Hypothesis):
     arm: Selector
     outcome: Outcome
     certificate: Certificate
+
+    @field_validator("outcome")
+    @classmethod
+    def _certified(cls, outcome: Outcome) -> Outcome:
+        message = not_certified(outcome) if outcome.function == "success" else None
+        if message is not None:
+            raise ValueError(message)
+        return outcome
 
 
 class Identity(_Hypothesis):

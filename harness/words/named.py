@@ -101,6 +101,11 @@ def named_columns(design: Design, hypothesis: Hypothesis) -> tuple[Column, ...]:
     return columns
 
 
+def chosen_by_tuning(design: Design, hypothesis: InteriorOptimum) -> bool:
+    """Whether every level inside the range is tuned: else every other replicate chooses the optimum."""
+    return all(design.arm(c.arm).tuned for c in named_columns(design, hypothesis)[1:-1])
+
+
 def level_number(arm: Arm, factor: str) -> float | None:
     """An arm's level of a factor as a number; of a level that sets one path, that path's value."""
     value = arm.values[factor]

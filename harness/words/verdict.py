@@ -85,6 +85,18 @@ class HypothesisVerdict(Word):
     holds_in: str = ""  # for_each: "supported in 7 of 9 settings: ...; refuted in ..."
 
 
+class Variation(Word):
+    """Standard deviations of the outcome an arm was tuned for, None where there is too little to tell.
+
+    `trial_sd`: over judged replicates. `tuning_sd`: of the chosen point's mean score, had the tuning seeds
+    been drawn otherwise.
+    """
+
+    outcome: str
+    trial_sd: float | None
+    tuning_sd: float | None
+
+
 class ArmSummary(Word):
     """One row of the table of arms."""
 
@@ -98,6 +110,7 @@ class ArmSummary(Word):
     chosen: dict[str, Any]
     outcomes: dict[str, dict[str, float | None]]  # outcome text -> mean, sd, median, low, high
     gates: list[str]  # names of the gates this arm fails
+    variation: Variation | None = None  # None where nothing is tuned
 
 
 class StudyVerdict(Word):

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from harness.analysis.evidence import Evidence, gather
+from harness.analysis.kinds import KINDS
+from harness.analysis.kinds.base import Answered
+from harness.analysis.question import question
 from harness.words.design import Arm, Choice, DataFacts, Design, Dimension, PointResult
 from harness.words.record import Provenance, Record, Status
 from harness.words.study import Study
@@ -54,6 +58,19 @@ def swept(
     runs = [_run(a.label, r, v, metric) for a in arms for r, v in enumerate(values[a.label])]
     choices = {} if tuned is None else {a.label: _choice(a, tuned) for a in arms}
     return gather(design, choices, None, [p for p, _ in runs], [r for _, r in runs])
+
+
+def answers_to(evidence: Evidence, outcomes: np.ndarray) -> Iterator[Answered]:
+    """The answer to the only hypothesis for each of (studies, n, arms) outcomes.
+
+    The question is put together once; a study is another table of it.
+    """
+    (hypothesis,) = evidence.design.study.hypotheses
+    asked, kind = question(evidence, hypothesis), KINDS[hypothesis.kind]
+    place = {a.label: i for i, a in enumerate(evidence.design.arms)}
+    rows, columns = asked.table["replicate"].to_numpy(), asked.table["arm"].map(place).to_numpy()
+    for values in outcomes:
+        yield kind.answer(kind.weigh(replace(asked, table=asked.table.assign(value=values[rows, columns]))))
 
 
 def normal(means: Mapping[Any, float], n: int = 20, spread: float = 0.01, seed: int = 0) -> Outcomes:

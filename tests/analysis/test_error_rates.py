@@ -8,7 +8,6 @@ outcomes, n paired replicates with an effect of their own. Bounds are binomial, 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -17,11 +16,9 @@ import pytest
 from scipy import stats
 
 from harness.analysis.critical_level import clopper_pearson
-from harness.analysis.kinds import KINDS
-from harness.analysis.question import question
 from harness.planning.power import smallest_effect
 from harness.words.verdict import Answer
-from tests.analysis.swept import swept
+from tests.analysis.swept import answers_to, swept
 
 RARE = 1e-4
 STUDIES, N = 200, 20
@@ -127,19 +124,10 @@ def supported(case: Case, means: Sequence[float], studies: int, seed: int) -> in
 
 
 def _supported(case: Case, outcomes: np.ndarray) -> int:
-    """Of (studies, n, arms) outcomes. The question is put together once; a study is another table of it."""
-    n = outcomes.shape[1]
-    evidence = swept(case.factors, lambda *_: [0.5] * n, case.hypothesis)
-    (hypothesis,) = evidence.design.study.hypotheses
-    asked, kind = question(evidence, hypothesis), KINDS[hypothesis.kind]
-    place = {a.label: i for i, a in enumerate(evidence.design.arms)}
-    rows, columns = asked.table["replicate"].to_numpy(), asked.table["arm"].map(place).to_numpy()
-    found = 0
-    for values in outcomes:
-        table = asked.table.assign(value=values[rows, columns])
-        ruling = kind.answer(kind.weigh(replace(asked, table=table))).ruling
-        found += ruling is not None and ruling.answer is Answer.SUPPORTED
-    return found
+    """Of (studies, n, arms) outcomes."""
+    evidence = swept(case.factors, lambda *_: [0.5] * outcomes.shape[1], case.hypothesis)
+    rulings = (answered.ruling for answered in answers_to(evidence, outcomes))
+    return sum(ruling is not None and ruling.answer is Answer.SUPPORTED for ruling in rulings)
 
 
 LEVELS = [0.1, 0.3, 1, 3, 10, 30, 100]

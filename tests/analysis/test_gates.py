@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from harness.analysis.gates import GATES, check_gates
@@ -12,6 +13,7 @@ from harness.words.hypothesis import InteriorOptimum
 from harness.words.outcome import Outcome
 from harness.words.study import Require
 from harness.words.verdict import Answer
+from tests.analysis.swept import swept
 from tests.simulated import simulated_evidence
 
 HYPOTHESES = [
@@ -95,6 +97,23 @@ def test_g2_ceiling_and_floor(evidence, adam, momentum, passed):
     assert check(evidence, "G2", table=table).passed is passed
 
 
+@pytest.mark.parametrize("across", [None, "data"])
+@pytest.mark.parametrize(("best", "passed"), [(0.995, False), (0.9, True)])
+def test_g2_of_a_best_of_looks_at_the_two_that_decide(across, best, passed):
+    """The third arm leaves room, but has no part in which is the best."""
+    means, tasks = {"a": best, "b": best - 0.002, "c": 0.5}, [f"task {i}" for i in range(8)]
+    noise = np.random.default_rng(0)
+    hypothesis = {"kind": "best_of", "outcome": "test/accuracy", "delta": 0.003, "across": across}
+    evidence = swept(
+        {"data": tasks if across else ["one"], "arm": list(means)},
+        lambda _, arm: means[arm] + 0.001 * noise.normal(size=8),
+        hypothesis,
+    )
+    (g2,) = (g for g in judge_study(evidence).hypotheses[0].gates if g.name == "G2")
+    assert g2.passed is passed
+    assert "0.500" not in g2.detail
+
+
 def test_g2_of_steps_to_a_target_out_of_reach(evidence):
     table = ask(evidence, evidence.design.study.hypotheses[1]).table
     assert check(evidence, "G2", 1).passed
@@ -132,6 +151,16 @@ def test_g4_diverged_runs(share, passed):
         replicates=8, arms=("momentum", "adam"), diverged={"momentum": share}, hypotheses=HYPOTHESES
     )
     assert check(found, "G4").passed is passed
+
+
+def test_g4_advises_what_can_be_done():
+    found = simulated_evidence(
+        replicates=8, arms=("momentum", "adam"), diverged={"momentum": 0.5}, hypotheses=HYPOTHESES
+    )
+    assert check(found, "G4").remedy == "tune with more seeds a point, or lower the range"
+    arms = [a.model_copy(update={"tuned": []}) for a in found.design.arms]
+    untuned = replace(found, design=found.design.model_copy(update={"arms": arms}))
+    assert check(untuned, "G4").remedy == "lower the learning rate, or tune it"
 
 
 def test_g4_does_not_apply_where_divergence_is_the_outcome():

@@ -9,10 +9,13 @@ import pytest
 
 from harness.analysis.judge import judge_study
 from harness.analysis.kinds import ask
+from harness.analysis.ledger import judged_entry
 from harness.errors import BadInput
 from harness.words.design import DataFacts
 from harness.words.record import Status
+from harness.words.study import Study
 from harness.words.verdict import Answer
+from tests.analysis.swept import swept
 from tests.simulated import ARMS, simulated_design, simulated_evidence
 
 
@@ -194,3 +197,36 @@ def test_one_replicate_decides_nothing():
 
 def test_the_simulated_design_has_every_arm():
     assert [a.label for a in simulated_design(ARMS, 3).arms] == list(ARMS)
+
+
+def holding_by_itself(count, error=0.0045):
+    """`count` secondary hypotheses after a primary one, each of an effect .0102 with that error, p = .035."""
+    noise = np.random.default_rng(4).normal(size=(count + 1, 20))
+    noise -= noise.mean(axis=1, keepdims=True)
+    noise *= error * np.sqrt(20) / noise.std(axis=1, ddof=1, keepdims=True)
+    runs = {"ref": np.full(20, 0.8)} | {f"a{i}": 0.8102 + row for i, row in enumerate(noise)}
+    asked = [superiority(a=a, b="ref", delta=0.01) for a in runs if a != "ref"]
+    evidence = swept({"arm": list(runs)}, runs.get, asked[0])
+    study = Study.model_validate({"arms": {"arm": list(runs)}, "hypotheses": asked})
+    return replace(evidence, design=evidence.design.model_copy(update={"study": study}))
+
+
+@pytest.mark.parametrize(("count", "answer"), [(1, Answer.SUPPORTED), (2, Answer.INCONCLUSIVE)])
+def test_a_secondary_hypothesis_is_supported_only_after_holms_correction(count, answer):
+    verdict = judge_study(holding_by_itself(count))
+    primary, *secondary = verdict.hypotheses
+    assert (primary.answer, primary.p_adjusted) == (Answer.SUPPORTED, None)
+    for found in secondary:
+        assert found.answer is answer
+        assert found.p_adjusted == pytest.approx(count * found.estimate.p_value)
+        assert (found.p_adjusted > 0.05) == (answer is Answer.INCONCLUSIVE)
+        said = f"corrected by Holm's method for {count} secondary hypotheses, is {found.p_adjusted:.2g}"
+        assert (said in found.reason) == (answer is Answer.INCONCLUSIVE)
+        assert found.grade == ("likely" if answer is Answer.SUPPORTED else "")
+
+
+def test_the_ledger_counts_secondary_answers_after_the_correction():
+    evidence = holding_by_itself(2)
+    arms = [a.model_copy(update={"config": {"data": {"name": "digits"}}}) for a in evidence.design.arms]
+    entry = judged_entry(judge_study(evidence), evidence.design.model_copy(update={"arms": arms}))
+    assert entry.secondary == {"INCONCLUSIVE": 2}

@@ -7,6 +7,7 @@ from typing import get_args
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from harness.analysis import outcomes
 from harness.analysis.estimates import paired_t
@@ -14,7 +15,7 @@ from harness.analysis.judge import judge_study
 from harness.analysis.kinds import KINDS
 from harness.analysis.kinds.joint import Part, deciding
 from harness.analysis.scale import Scale, outcome_label
-from harness.analysis.verdict_rule import effect_rule
+from harness.analysis.verdict_rule import effect_rule, needed_replicates
 from harness.errors import BadInput, UnknownName
 from harness.words.hypothesis import Hypothesis
 from harness.words.outcome import Outcome
@@ -135,6 +136,32 @@ def test_the_optimum_is_chosen_by_tuning_and_not_by_what_is_judged():
     scores = {0: 0.1, 0.2: 0.2, 0.5: 0.9, 0.9: 0.3}
     found = judged(along("model.dropout", RATES, (0.5, 0.7, 0.6, 0.4), OPTIMUM, tuned=scores))
     assert found.estimate.extra["optimum"] == "0.5"
+
+
+@pytest.mark.parametrize("tuned", [True, False])
+def test_half_the_replicates_of_an_untuned_optimum_choose_so_that_twice_as_many_are_needed(tuned):
+    """Differences of mean .012 with an error of .007 over the replicates that test, against delta .01."""
+    n = 20 if tuned else 10
+    noise = np.random.default_rng(8).normal(size=n)
+    noise = (noise - noise.mean()) / noise.std(ddof=1) * 0.007 * np.sqrt(n)
+    spread = noise if tuned else np.repeat(noise, 2)  # the odd replicates test
+    runs = {1: 0.6 - 0.012 + spread, 10: np.full(20, 0.6), 100: np.full(20, 0.5)}
+    hypothesis = {**OPTIMUM, "delta": 0.01}
+    found = judged(
+        swept({"size": [1, 10, 100]}, runs.get, hypothesis, tuned={1: 1, 10: 2, 100: 1} if tuned else None)
+    )
+    assert (found.answer, found.estimate.n) == (INCONCLUSIVE, n)
+    own = needed_replicates(paired_t(0.012 + noise), 0.012)
+    assert found.needed_n == (own if tuned else 2 * own)
+    assert f"about {found.needed_n} replicates" in found.reason
+
+
+def test_an_optimum_is_chosen_by_replicates_where_a_level_is_not_tuned():
+    scores = {0: 0.1, 0.2: 0.2, 0.5: 0.9, 0.9: 0.3}
+    evidence = along("model.dropout", RATES, (0.5, 0.7, 0.6, 0.4), OPTIMUM, tuned=scores)
+    arms = [a.model_copy(update={"tuned": []}) if a.label == "0.5" else a for a in evidence.design.arms]
+    found = judged(replace(evidence, design=evidence.design.model_copy(update={"arms": arms})))
+    assert (found.estimate.extra["optimum"], found.estimate.n) == ("0.2", 10)
 
 
 def test_an_intersection_union_is_decided_by_its_worst_part():
@@ -273,7 +300,7 @@ def test_a_mechanism_of_several_arms_must_hold_in_all():
 
 @pytest.mark.parametrize(("bound", "least"), [({"above": 0.4}, 0.0), ({"below": 0.6}, 1.0)])
 def test_a_share_that_a_diverged_run_did_not_leave_speaks_against_the_claim(bound, least, monkeypatch):
-    """Two of twenty runs diverged and left no share of dead units; the others left one half."""
+    """One of twenty runs diverged and left no share of dead units; the others left one half."""
 
     def probed(asked):
         lost = asked.record.status is Status.DIVERGED
@@ -281,9 +308,9 @@ def test_a_share_that_a_diverged_run_did_not_leave_speaks_against_the_claim(boun
 
     monkeypatch.setitem(outcomes.FUNCTIONS, "probe", probed)
     hypothesis = {"kind": "mechanism", "arm": {"model.name": "a"}, "outcome": {"probe": "dead_fraction"}}
-    runs = {"a": np.r_[np.full(18, 0.5), np.nan, np.nan], "b": np.full(20, 0.5)}
+    runs = {"a": np.r_[np.full(19, 0.5), np.nan], "b": np.full(20, 0.5)}
     found = judged(swept({"model.name": ["a", "b"]}, lambda arm: runs[arm], {**hypothesis, **bound}))
-    assert found.estimate.shown_value == pytest.approx(100 * (0.9 * 0.5 + 0.1 * least))
+    assert found.estimate.shown_value == pytest.approx(100 * (0.95 * 0.5 + 0.05 * least))
 
 
 def diverging(*chances, n=20):
@@ -344,6 +371,19 @@ def test_impossibility():
     assert judged(gate("and", [0.75] * 50)).grade == "possible"  # nobody managed, though a line exists
     with pytest.raises(BadInput, match="without hidden layers"):
         judge_study(gate("xor", [0.75] * 50, widths=[4]))
+
+
+@pytest.mark.parametrize(
+    "bound",
+    [{"at_least": 0.75}, {"at_least": 0.5}, {"at_most": 0.75}, {"at_least": 1.5}, {"at_least": True}, {}],
+)
+def test_a_success_that_the_certificate_does_not_rule_out_is_refused(bound):
+    """Three of the four examples may be right: accuracy 0.75."""
+    outcome = {"success": "train/accuracy", **bound}
+    with pytest.raises(ValidationError, match=r"found \{success: train/accuracy.*above 0\.75 and up to 1"):
+        swept({"data.gate": ["xor"]}, lambda _: [0.5] * 9, {**IMPOSSIBLE, "outcome": outcome})
+    allowed = {"success": "val/accuracy", "at_least": 0.76}
+    assert swept({"data.gate": ["xor"]}, lambda _: [0.5] * 9, {**IMPOSSIBLE, "outcome": allowed})
 
 
 def test_the_chance_that_0_of_n_leaves():

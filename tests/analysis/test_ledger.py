@@ -9,6 +9,8 @@ from statsmodels.stats.multitest import multipletests
 from harness.analysis.controls import control_result
 from harness.analysis.judge import judge_study
 from harness.analysis.ledger import against_notes, judged_entry, make_ledger, open_entry
+from harness.reporting.ledger import cells
+from harness.reporting.numbers import MISSING
 from harness.words.study import Study
 from harness.words.verdict import Answer
 from tests.simulated import simulated_evidence
@@ -283,3 +285,48 @@ def test_a_control_that_fails_is_gate_g9():
     verdict = judge_study(replace(evidence, controls=(fine, failed)))
     assert verdict.hypotheses[0].answer is Answer.INCONCLUSIVE
     assert "G9 controls" in verdict.headline
+
+
+def test_a_search_has_its_cost_and_its_date():
+    evidence = simulated_evidence(arms=ARMS, hypotheses=[BETTER])
+    ran = ({"time_s": 90.0, "ended": "2026-02-01T10:00:00+00:00"},)
+    verdict = judge_study(replace(evidence, executions=ran)).model_copy(update={"hypotheses": []})
+    entry = judged_entry(verdict, evidence.design, "It has changed.")
+    assert (entry.answer, entry.state, entry.minutes, entry.date) == (None, "judged", 1.5, "2026-02-01")
+    assert entry.note == f"{verdict.headline} It has changed."
+    assert cells(entry) == ["judged", MISSING, MISSING, MISSING, "1 min 30 s", "2026-02-01"]
+
+
+def part(**changes):
+    return {**BETTER, "primary": False, "part": True, **changes}
+
+
+def test_other_parts_of_the_claim_narrow_it():
+    hypotheses = [BETTER, part(a="sgd", b="adam"), part(a="adam", b="momentum", delta=0.001)]
+    entry = judged(hypotheses=hypotheses)
+    assert entry.answer is Answer.SUPPORTED
+    (refuted,) = [p.at for p in entry.parts if p.answer is Answer.REFUTED]
+    assert refuted == "sgd has a better test accuracy than adam by at least 1 percentage point"
+    assert f"Narrower than the notes: it is refuted that {refuted}" in against_notes(entry)
+    plain = [BETTER, *({k: v for k, v in h.items() if k != "part"} for h in hypotheses[1:])]
+    assert judged(hypotheses=plain).parts == []
+    assert against_notes(judged(hypotheses=plain)) == ""
+
+
+def test_which_hypotheses_are_parts_decides_no_verdict():
+    plain, parts = (
+        simulated_evidence(arms=ARMS, hypotheses=[BETTER, part(part=is_part, delta=0.02)])
+        for is_part in (False, True)
+    )
+    assert plain.design.hash == parts.design.hash
+
+
+@pytest.mark.parametrize(("state", "note"), [("not run", ""), ("unfinished", "3 of 40 are missing")])
+def test_a_control_without_a_verdict_warns_beside_claims_that_have_one(supported, state, note):
+    study = Study.model_construct(control="no_difference")
+    control = open_entry("twins", study, state, note)
+    assert make_ledger([control]).controls == [control]
+    (warned,) = make_ledger([control, supported]).controls
+    assert warned.note.startswith(f"{note}. This control" if note else "This control has no verdict")
+    (held,) = make_ledger([judged(control="planted_effect"), supported]).controls
+    assert held.note == ""

@@ -8,10 +8,10 @@ from scipy import stats
 
 from harness.analysis.estimates import hodges_lehmann
 from harness.analysis.judge import judge_study
-from harness.analysis.kinds import ask
+from harness.analysis.kinds import answer, ask
 from harness.analysis.kinds.joint import joint_answer
 from harness.analysis.ledger import against_notes, judged_entry
-from harness.analysis.universal import answer_in_setting, holds_in
+from harness.analysis.universal import holds_in
 from harness.words.verdict import Answer, StudyVerdict
 from tests.analysis.swept import swept
 
@@ -130,13 +130,13 @@ def test_a_claim_true_to_the_letter_is_refuted_no_more_often_than_by_one_look():
     """
     generator = np.random.default_rng(5)
     evidence = swept({"optimizer.name": ["sgd", "adam"]}, lambda _: [0.5] * 8, CLAIM)
-    asked = ask(evidence, evidence.design.study.hypotheses[0])
+    asked = replace(ask(evidence, evidence.design.study.hypotheses[0]), settings=10)
     gains = np.where(asked.table["arm"] == "adam", 0.01, 0.0)
     wrong = alone = 0
     for _ in range(60):
         outcomes = 0.6 + gains + 0.01 * generator.normal(size=(10, len(gains)))
         tables = [asked.table.assign(value=values) for values in outcomes]
-        found = [answer_in_setting(replace(asked, table=table), 10) for table in tables]
+        found = [answer(replace(asked, table=table)) for table in tables]
         wrong += joint_answer([setting.ruling.answer for setting in found]) is REFUTED
         alone += any(setting.interval.high < 0.01 for setting in found)
     assert stats.binomtest(wrong, 60, 0.025, alternative="greater").pvalue > 0.01

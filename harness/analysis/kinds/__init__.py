@@ -12,6 +12,7 @@ from harness.analysis.kinds.faster import FASTER
 from harness.analysis.kinds.identity import IDENTITY
 from harness.analysis.kinds.impossibility import IMPOSSIBILITY
 from harness.analysis.kinds.interior_optimum import INTERIOR_OPTIMUM
+from harness.analysis.kinds.looks import held
 from harness.analysis.kinds.mechanism import MECHANISM
 from harness.analysis.kinds.pair import SUPERIORITY
 from harness.analysis.kinds.threshold import THRESHOLD
@@ -50,9 +51,13 @@ def ask(evidence: Evidence, hypothesis: Hypothesis) -> Question:
 
 
 def answer(asked: Question) -> Answered:
-    """The numbers of a question, and what its kind's rule makes of them; nothing where a value is missing."""
+    """The numbers of a question, and what its kind's rule makes of them; nothing where a value is missing.
+
+    At one of several settings it is REFUTED only by the interval that is right for as many.
+    """
     missing = asked.table[asked.table["arm"].isin(asked.columns)]["value"].isna()
     if missing.any():
         reason = f"the outcome could not be measured in {int(missing.sum())} of {len(missing)} runs"
         return Answered(asked, ruling=Ruling(Answer.INCONCLUSIVE, "", reason))
-    return kind_of(asked.hypothesis).answer(asked)
+    kind = kind_of(asked.hypothesis)
+    return held(asked, kind.answer) if kind.held else kind.answer(asked)

@@ -9,14 +9,22 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.analysis.estimates import MIN_RANK_PAIRS, Interval, hodges_lehmann, paired_t
+from harness.analysis.estimates import (
+    MIN_RANK_PAIRS,
+    Interval,
+    hodges_lehmann,
+    paired_t,
+    paired_t_p,
+    signed_rank_p,
+)
 from harness.analysis.outcomes import Floats
 from harness.analysis.question import Question
-from harness.analysis.sign_flip import sign_flip_p
+from harness.analysis.sign_flip import Alternative, sign_flip_p
 from harness.analysis.verdict_rule import Robustness, Ruling, bound_by_tests, effect_by_tests
 from harness.words.verdict import Answer, Estimate
 
 RANK_ABOVE = 0.05  # share of diverged runs in any arm above which the rank test is primary
+EVENTS = ("diverged", "success")  # outcomes that a run has or hasn't, diverged or not
 EVERY_GATE = frozenset(f"G{i}" for i in range(1, 10))
 WITHOUT_DELTA = frozenset({"G1", "G3", "G4", "G6", "G7", "G9"})  # for kinds without a smallest effect
 Extra = dict[str, float | str | None]
@@ -51,22 +59,39 @@ class Kind(NamedTuple):
     finding: Callable[[Question, Estimate], str]  # the effect, its interval and what was asked
     gates: frozenset[str] = EVERY_GATE  # those that bear on it
     deciding: Callable[[Answered], Question] = whole  # with the arms that decide, which gates look at
+    held: bool = True  # refutes by the interval for as many settings (`looks`); else by its own means
 
 
 def mean_interval(
     asked: Question, values: Floats, columns: Sequence[str], confidence: float | None = None
 ) -> Interval:
-    """The mean of (n,) values made of those columns; by ranks where over 5 % of a column's runs diverged.
+    """The mean of (n,) values made of those columns, or its form in ranks (`by_ranks`).
 
     The interval is that of the question's own confidence unless another is given.
-
-    Repeated splits of one data set keep the Nadeau-Bengio t, which alone accounts for their overlap.
     """
-    lost = asked.table[asked.table["arm"].isin(columns)].groupby("arm")["diverged"].mean()
-    ranked = float(lost.max()) > RANK_ABOVE and len(values) >= MIN_RANK_PAIRS and not asked.variance_ratio
-    if ranked and asked.outcome.function != "diverged":
+    if by_ranks(asked, len(values), columns):
         return hodges_lehmann(values, confidence or asked.confidence)
     return paired_t(values, asked.variance_ratio, confidence or asked.confidence)
+
+
+def mean_p(
+    asked: Question, values: Floats, columns: Sequence[str], alternative: Alternative = "two-sided"
+) -> float:
+    """The p value of the test that `mean_interval` inverts, of (n,) values against 0."""
+    if by_ranks(asked, len(values), columns):
+        return signed_rank_p(values, alternative)
+    return paired_t_p(values, asked.variance_ratio, alternative)
+
+
+def by_ranks(asked: Question, n: int, columns: Sequence[str]) -> bool:
+    """Whether n values made of those columns are judged by ranks: over 5 % of a column's runs diverged.
+
+    Repeated splits of one data set keep the Nadeau-Bengio t, which alone accounts for their overlap. Of
+    an event a run that diverged has a value of its own, not one that stands in.
+    """
+    lost = asked.table[asked.table["arm"].isin(columns)].groupby("arm")["diverged"].mean()
+    possible = n >= MIN_RANK_PAIRS and not asked.variance_ratio and asked.outcome.function not in EVENTS
+    return possible and float(lost.max()) > RANK_ABOVE
 
 
 def without_diverged(asked: Question, values: Floats, diverged: NDArray[np.bool_]) -> Interval | None:
@@ -91,11 +116,6 @@ def bound_by_flips(asked: Question, values: Floats, bound: float) -> Answer | No
         return None
     above, below = sign_flip_p(values - bound, "greater"), sign_flip_p(values - bound, "less")
     return bound_by_tests(above, below, asked.one_sided)
-
-
-def with_p_against(interval: Interval, values: Floats, bound: float, variance_ratio: float) -> Interval:
-    """The interval with the two-sided p value of the t test against a bound."""
-    return interval._replace(p_value=paired_t(values - bound, variance_ratio).p_value)
 
 
 def described(asked: Question, values: Floats) -> dict[str, float | None]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from harness.analysis.best_of import compare_arms, paired_scores
 from harness.analysis.kinds.base import Answered, Kind
+from harness.analysis.kinds.looks import among, held
 from harness.analysis.kinds.pair import finding, superiority
 from harness.analysis.outcome_table import pairs
 from harness.analysis.question import Question, best_column, column_means, with_delta
 from harness.analysis.scale import outcome_label
 from harness.analysis.sign_flip import sign_flip_p
-from harness.analysis.verdict_rule import Robustness, effect_by_tests
+from harness.analysis.verdict_rule import Robustness, Ruling, effect_by_tests
 from harness.analysis.wording import delta_text
 from harness.words.hypothesis import BestOf
 from harness.words.named import named_columns
@@ -19,7 +22,7 @@ from harness.words.verdict import Answer
 
 
 def weigh(asked: Question) -> Question:
-    """The subject (a, or the best) first, then the best other arm, then the rest."""
+    """The subject (a, or the best) first, then the best other arm, whose outcomes decide; then the rest."""
     hypothesis = asked.hypothesis
     assert isinstance(hypothesis, BestOf)
     means = column_means(asked)
@@ -30,13 +33,44 @@ def weigh(asked: Question) -> Question:
     others = [c for c in asked.columns if c != subject]
     rival = best_column(others, means, asked.direction)
     rest = (c for c in others if c != rival)
-    return with_delta(replace(asked, columns=(subject, rival, *rest)), rival, hypothesis.delta)
+    decided = replace(asked, columns=(subject, rival, *rest), deciders=(subject, rival))
+    return with_delta(decided, rival, hypothesis.delta)
 
 
 def best_of(asked: Question) -> Answered:
-    """The p value is the max-T one, over all arms.
+    """The subject's lead over the best other arm.
 
-    It is one-sided, and as either of two tied arms can come out first it is held to the whole 5 %.
+    The best other is chosen on the same data, which makes the lead smaller: supporting needs no
+    correction. Refuting does: any of k - 1 rivals may (`looks`). Without `a` the claim is that some arm
+    leads, and every other arm has to be refuted too.
+    """
+    rivals = len(asked.columns) - 1
+    found = held(asked, _against_rival, rivals, "rivals")
+    return unless_another_may(found, asked.columns[1:], partial(_trails, among(asked, rivals)))
+
+
+def unless_another_may(answered: Answered, others: Sequence[str], trails: Callable[[str], bool]) -> Answered:
+    """Where "some arm leads" is refuted of the first: open, if one of the others may yet lead by as much."""
+    named = getattr(answered.question.hypothesis, "a", None) is not None
+    if named or answered.ruling is None or answered.ruling.answer is not Answer.REFUTED:
+        return answered
+    leading = next((other for other in others if not trails(other)), None)
+    if leading is None:
+        return answered
+    why = f"the arm that came out first is refuted, but {leading} may yet lead by as much"
+    return replace(answered, ruling=Ruling(Answer.INCONCLUSIVE, "", why), robust=None)
+
+
+def _trails(asked: Question, column: str) -> bool:
+    """Whether it is refuted that a column leads the subject, the best other one to it."""
+    ruling = superiority(replace(asked, columns=(column, asked.subject))).ruling
+    return ruling is not None and ruling.answer is Answer.REFUTED
+
+
+def _against_rival(asked: Question) -> Answered:
+    """The p value holds for all arms together: max-T, or Holm's where replicates overlap.
+
+    Max-T is one-sided, and as either of two tied arms can come out first it is held to the whole 5 %.
     """
     found = superiority(asked)
     table = paired_scores(asked.table, asked.arms)
@@ -44,7 +78,8 @@ def best_of(asked: Question) -> Answered:
     of_subject = next((c for c in comparisons if c["arm"] == asked.subject), None)
     if of_subject is None or found.interval is None:
         return found
-    adjusted, robust = float(of_subject["p_max_t"]), None
+    test = "holm" if asked.variance_ratio else "max_t"
+    adjusted, robust = float(of_subject[f"p_{test}"]), None
     if not asked.variance_ratio:
         both = pairs(asked.table, asked.subject, asked.reference)
         differences = both.oriented(asked.direction)
@@ -54,7 +89,7 @@ def best_of(asked: Question) -> Answered:
         found,
         interval=found.interval._replace(p_value=adjusted),
         robust=robust,
-        extra=found.extra | {"max_t_p": adjusted, "mean_rank": of_subject["mean_rank"]},
+        extra=found.extra | {f"{test}_p": adjusted, "mean_rank": of_subject["mean_rank"]},
         comparisons=comparisons,
     )
 
@@ -77,4 +112,4 @@ def statement(asked: Question) -> str:
     return f"{asked.subject} has the best {label} of {len(asked.columns)} arms, by at least {size}"
 
 
-BEST_OF = Kind(weigh, best_of, statement, finding, deciding=deciding)
+BEST_OF = Kind(weigh, best_of, statement, finding, deciding=deciding, held=False)

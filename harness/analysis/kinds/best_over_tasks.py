@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from harness.analysis.estimates import MIN_RANK_PAIRS, Interval, hodges_lehmann, probability_better
 from harness.analysis.kinds.base import Answered, Extra, Kind
+from harness.analysis.kinds.best_of import unless_another_may
+from harness.analysis.kinds.looks import among, held
 from harness.analysis.multiplicity import holm
 from harness.analysis.outcomes import Floats
 from harness.analysis.question import Question
@@ -57,14 +60,31 @@ def best_over_tasks(asked: Question) -> Answered:
     median of the Walsh averages (Hodges-Lehmann) of the tasks' gains over the other arm it gains least
     over, with Wilcoxon's signed-rank interval; of a relative delta gains are shares of their task's
     mean over the arms. It is supported only where besides Iman and Davenport's form of Friedman's test
-    and every one of the subject's k - 1 Wilcoxon tests, corrected by Holm, are at most 5 %. Source:
-    Demsar 2006; Benavoli, Corani and Mangili 2016 on Wilcoxon's in place of mean-rank post-hocs.
+    and every one of the subject's k - 1 Wilcoxon tests, corrected by Holm, are at most 5 %, and refuted as a
+    best of k on one task is. Source: Demsar 2006; Benavoli, Corani and Mangili 2016 on Wilcoxon's in place
+    of mean-rank post-hocs.
     """
+    found = task_scores(asked)
+    rivals = len(found.contenders) - 1
+    judged = held(asked, _against_rival, rivals, "rivals")
+    others = [c for c in found.contenders if c != judged.extra.get("subject")]
+    return unless_another_may(judged, others, partial(_trails, among(asked, rivals), found))
+
+
+def _trails(asked: Question, found: TaskScores, contender: str) -> bool:
+    """Whether it is refuted that a contender leads all others."""
+    result = over_tasks(
+        _in_units(asked, found), asked.direction, found.contenders.index(contender), asked.confidence
+    )
+    return effect_rule(result.gains[result.rival], asked.margin).answer is Answer.REFUTED
+
+
+def _against_rival(asked: Question) -> Answered:
     found = task_scores(asked)
     if len(found.means) < MIN_RANK_PAIRS:
         return Answered(asked)
     means = _in_units(asked, found)
-    result = over_tasks(means, asked.direction, _subject(asked, found))
+    result = over_tasks(means, asked.direction, _subject(asked, found), asked.confidence)
     gain = result.gains[result.rival]
     ruling = effect_rule(gain, asked.margin, of="tasks")._replace(needed_n=None)
     gains = _gains(asked, means, result)
@@ -116,7 +136,7 @@ def _by_flips(asked: Question, gains: dict[int, Floats], result: OverTasks) -> A
     p_values = holm([sign_flip_p(values) for values in gains.values()])
     below = sign_flip_p(gains[result.rival] - asked.margin, "less")
     flips = Robustness(float(p_values.max()) / 2, below)
-    answer = effect_by_tests(float(gains[result.rival].mean()), asked.margin, flips)
+    answer = effect_by_tests(float(gains[result.rival].mean()), asked.margin, flips, asked.one_sided)
     differ = result.friedman is None or result.friedman.f_p_value <= ALPHA
     return answer if differ or answer is not Answer.SUPPORTED else Answer.INCONCLUSIVE
 
@@ -197,4 +217,11 @@ def finding(asked: Question, found: Estimate) -> str:
     )
 
 
-BEST_OVER_TASKS = Kind(weigh, best_over_tasks, statement, finding)
+def deciding(answered: Answered) -> Question:
+    """All arms; the outcomes that decide are those of the subject and of the best other, on every task."""
+    asked, two = answered.question, {answered.extra.get(key) for key in ("subject", "best_other")}
+    deciders = tuple(arm for arm, name in named_tasks(asked).contender_of().items() if name in two)
+    return replace(asked, deciders=deciders)
+
+
+BEST_OVER_TASKS = Kind(weigh, best_over_tasks, statement, finding, deciding=deciding, held=False)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from harness.analysis.estimates import paired_t
-from harness.analysis.kinds.base import Answered, Kind, without_diverged
+from collections.abc import Callable
+from functools import partial
+
+from harness.analysis.estimates import paired_t_p
+from harness.analysis.kinds.base import Answered, Kind, mean_p, without_diverged
 from harness.analysis.kinds.pair import better_or_worse, difference, pair_extra, weigh
 from harness.analysis.outcome_table import pairs
 from harness.analysis.outcomes import Floats
@@ -14,6 +17,8 @@ from harness.analysis.verdict_rule import TOST_CONFIDENCE, equivalence_rule
 from harness.analysis.wording import delta_text
 from harness.words.verdict import Answer, Estimate
 
+T_ABOVE_ZERO = partial(paired_t_p, alternative="greater")
+
 
 def equivalence(asked: Question) -> Answered:
     """The 90 % interval inside (-delta, delta); its p value is the larger of the two one-sided tests'."""
@@ -23,11 +28,11 @@ def equivalence(asked: Question) -> Answered:
     differences = both.oriented(asked.direction)
     interval = difference(asked, differences)
     narrow = difference(asked, differences, TOST_CONFIDENCE)
-    p_value = tost_p(differences, asked.margin, asked.variance_ratio)
+    above_zero = partial(mean_p, asked, columns=asked.columns[:2], alternative="greater")
     low, high = asked.scale.show_ends(narrow.low, narrow.high)
     return Answered(
         asked,
-        interval._replace(p_value=p_value),
+        interval._replace(p_value=tost_p(differences, asked.margin, above_zero)),
         equivalence_rule(interval, narrow, asked.margin, asked.variance_ratio),
         _by_flips(asked, differences),
         pair_extra(asked, both, differences) | {"low_90": low, "high_90": high},
@@ -35,17 +40,16 @@ def equivalence(asked: Question) -> Answered:
     )
 
 
-def tost_p(differences: Floats, delta: float, variance_ratio: float = 0.0) -> float:
-    """The larger p of the one-sided t tests against -delta and against delta. Source: Schuirmann 1987."""
-    return max(
-        _one_sided_p(differences + delta, variance_ratio), _one_sided_p(delta - differences, variance_ratio)
-    )
+def tost_p(
+    differences: Floats,
+    delta: float,
+    above_zero: Callable[[Floats], float] = T_ABOVE_ZERO,
+) -> float:
+    """The larger p of the one-sided tests, t unless said, against -delta and against delta.
 
-
-def _one_sided_p(values: Floats, variance_ratio: float) -> float:
-    """P of a mean this far above 0."""
-    found = paired_t(values, variance_ratio)
-    return found.p_value / 2 if found.value > 0 else 1 - found.p_value / 2
+    Source: Schuirmann 1987.
+    """
+    return max(above_zero(differences + delta), above_zero(delta - differences))
 
 
 def _by_flips(asked: Question, differences: Floats) -> Answer | None:

@@ -27,7 +27,8 @@ def weigh(asked: Question) -> Question:
 def impossibility(asked: Question) -> Answered:
     """SUPPORTED by a certificate and no success among n; REFUTED by one success, or a way to succeed.
 
-    Without a certificate n failures would only bound the chance of success.
+    Without a certificate n failures would only bound the chance of success. Which successes it rules out
+    is checked as a study is read (`not_certified`).
     """
     values = asked.table[asked.table["arm"].isin(asked.columns)]["value"]
     if values.empty:
@@ -71,4 +72,5 @@ def finding(asked: Question, found: Estimate) -> str:
     return f"{count} ({chance}); {found.extra['certificate']}"
 
 
-IMPOSSIBILITY = Kind(weigh, impossibility, statement, finding, WITHOUT_DELTA)
+# A single success refutes, with no chance of error.
+IMPOSSIBILITY = Kind(weigh, impossibility, statement, finding, WITHOUT_DELTA, held=False)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
-from harness.analysis.estimates import paired_t
 from harness.analysis.kinds.base import (
     WITHOUT_DELTA,
     Answered,
     Kind,
     bound_by_flips,
     described,
+    mean_interval,
     without_diverged,
 )
-from harness.analysis.kinds.joint import Part, deciding
+from harness.analysis.kinds.joint import deciding, judged_parts
 from harness.analysis.outcome_table import arm_values
+from harness.analysis.outcomes import Floats
 from harness.analysis.question import Question
 from harness.analysis.scale import Scale, is_share, outcome_label
 from harness.analysis.verdict_rule import bound_rule
@@ -38,23 +40,14 @@ def weigh(asked: Question) -> Question:
 
 
 def mechanism(asked: Question) -> Answered:
-    """The t interval of an arm's mean against the threshold; with several arms, all must hold."""
+    """The interval of an arm's mean against the threshold; with several arms, all must hold."""
     bound, sign = _bound(asked)
-    parts, kept = [], {}
-    for arm in asked.columns:
-        values = sign * (arm_values(asked.table, arm) - bound)
-        if len(values) < 2:
-            return Answered(asked)
-        interval = paired_t(values, asked.variance_ratio, asked.confidence)._replace(
-            method="t (Nadeau-Bengio)" if asked.variance_ratio else "t"
-        )
-        lost = (
-            asked.table[asked.table["arm"] == arm].sort_values("replicate")["diverged"].to_numpy(dtype=bool)
-        )
-        kept[arm] = without_diverged(asked, values, lost)
-        ruling = bound_rule(interval, 0.0, asked.variance_ratio)
-        parts.append(Part(arm, interval, ruling, bound_by_flips(asked, values, 0.0)))
-    least = deciding(parts)
+    values = {arm: sign * (arm_values(asked.table, arm) - bound) for arm in asked.columns}
+    if any(len(v) < 2 for v in values.values()):
+        return Answered(asked)
+    judges = {arm: partial(_against_bound, arm=arm, values=v) for arm, v in values.items()}
+    least = deciding(judged_parts(asked, judges))
+    own = asked.table[asked.table["arm"] == least.label].sort_values("replicate")
     rows = [
         {"level": a, "value": None, **described(asked, arm_values(asked.table, a))} for a in asked.columns
     ]
@@ -64,8 +57,19 @@ def mechanism(asked: Question) -> Answered:
         least.ruling,
         least.robust,
         {"arm": least.label, "variance_ratio": asked.variance_ratio},
-        kept[least.label],
+        without_diverged(asked, values[least.label], own["diverged"].to_numpy(dtype=bool)),
         levels=rows if len(rows) > 1 else [],
+    )
+
+
+def _against_bound(asked: Question, arm: str, values: Floats) -> Answered:
+    """Whether an arm's (n,) values, its distances from the threshold, lie above 0: on the claim's side."""
+    interval = mean_interval(asked, values, [arm])
+    return Answered(
+        asked,
+        interval._replace(method=interval.method.removeprefix("paired ")),
+        bound_rule(interval, 0.0, asked.variance_ratio),
+        bound_by_flips(asked, values, 0.0),
     )
 
 
@@ -109,4 +113,4 @@ def finding(asked: Question, found: Estimate) -> str:
     )
 
 
-MECHANISM = Kind(weigh, mechanism, statement, finding, WITHOUT_DELTA)
+MECHANISM = Kind(weigh, mechanism, statement, finding, WITHOUT_DELTA, held=False)

@@ -54,7 +54,7 @@ def pair_extra(asked: Question, both: Pairs, differences: Floats) -> Extra:
         "d_z": d_z(differences),
         "probability_better": probability_better(differences),
         "pair_correlation": pair_correlation(both.a, both.b),
-        "sign_flip_p": sign_flip_p(differences),
+        "sign_flip_p": None if asked.variance_ratio else sign_flip_p(differences),
         "mean_a": float(both.a.mean()),
         "mean_b": float(both.b.mean()),
         "variance_ratio": asked.variance_ratio,

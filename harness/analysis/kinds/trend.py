@@ -117,10 +117,11 @@ def _extra(asked: Question, favoured: Floats, changes: Floats, levels: Sweep) ->
         "reversal_beyond_delta": "yes" if reversal > asked.margin else "no",
         "d_z": d_z(changes),
         "share_of_replicates": float(np.mean(changes > 0)),
-        "sign_flip_p": sign_flip_p(changes),
+        "sign_flip_p": None if asked.variance_ratio else sign_flip_p(changes),
         "variance_ratio": asked.variance_ratio,
     }
-    return extra | ({"page_p": page_p(favoured)} if len(means) >= LEAST_RANKED else {})
+    ranked = len(means) >= LEAST_RANKED and not asked.variance_ratio
+    return extra | ({"page_p": page_p(favoured)} if ranked else {})
 
 
 def level_rows(asked: Question, levels: Sweep, values: Floats) -> list[dict[str, Any]]:

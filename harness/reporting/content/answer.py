@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.reporting.content.context import Context
+from harness.reporting.content.context import Context, capital
 from harness.reporting.document import (
     Banner,
     Block,
@@ -15,6 +15,7 @@ from harness.reporting.document import (
     Tone,
 )
 from harness.reporting.numbers import MISSING, count, estimate, number, p_value, setting
+from harness.words.tuning_minima import tuning_caveats
 from harness.words.verdict import Answer, Estimate, Gate, HypothesisVerdict, grades
 
 MARKS: dict[Answer, tuple[str, Tone]] = {
@@ -39,6 +40,7 @@ EXTRA_LABELS = {
     "log_rank_p": "Log-rank test, p",
     "win_loss_p": "Wins against losses, p",
     "max_t_p": "Best of all arms (max-T), p",
+    "holm_p": "Best of all arms (Nadeau–Bengio t, Holm), p",
     "mean_rank": "Mean rank among the arms",
     "subject": "Arm asked about",
     "best_other": "Other arm it gains least over",
@@ -100,7 +102,7 @@ def answer_section(context: Context) -> tuple[Block, ...]:
     )
     scope = f"Scope: {verdict.scope}" if verdict.scope else ""
     extra = (Paragraph(scope),) if scope else ()
-    return (banner, *_warnings(primary), *extra, *_details(primary))
+    return (banner, *_warnings(primary), *_caveats(context), *extra, *_details(primary))
 
 
 def others_section(context: Context) -> tuple[Block, ...]:
@@ -123,7 +125,7 @@ def others_section(context: Context) -> tuple[Block, ...]:
     )
     caption = (
         "The secondary hypotheses. δ is the smallest effect that matters; the p-values are corrected for the "
-        "number of secondary hypotheses by Holm's method."
+        "number of secondary hypotheses by Holm's method, and one that is above 0.05 supports nothing."
     )
     failed = tuple(
         f"{h.statement}: {_failed_gate(gate)}" for h in others for gate in h.gates if gate.passed is False
@@ -231,6 +233,12 @@ def _warnings(verdict: HypothesisVerdict) -> list[Block]:
     if failed:
         blocks.append(Callout("warning", "Validity gates that failed", failed))
     return blocks
+
+
+def _caveats(context: Context) -> tuple[Block, ...]:
+    """What tuning falls short of, whatever it found."""
+    short = tuple(f"{capital(caveat)}." for caveat in tuning_caveats(context.evidence.design))
+    return (Callout("warning", "Tuned less than the method asks for", short),) if short else ()
 
 
 def _failed_gate(gate: Gate) -> str:

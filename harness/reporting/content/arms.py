@@ -38,7 +38,8 @@ def arms_section(context: Context) -> tuple[Block, ...]:
         "no value."
     )
     outcomes = list(dict.fromkeys(name for a in arms for name in a.outcomes))
-    return (Table(caption, columns, rows), *(_outcome_table(arms, name) for name in outcomes))
+    tables = (_outcome_table(arms, name) for name in outcomes)
+    return (Table(caption, columns, rows), *_variation(arms), *tables)
 
 
 def fairness_section(context: Context) -> tuple[Block, ...]:
@@ -84,6 +85,23 @@ def _arm_row(arm: ArmSummary) -> tuple[str, ...]:
         count(arm.n_failed),
         ", ".join(arm.gates) or "none",
     )
+
+
+def _variation(arms: list[ArmSummary]) -> Iterator[Block]:
+    """What a trial's luck does to an arm's result, and apart from it the luck of tuning."""
+    varying = {a.arm: a.variation for a in arms if a.variation is not None}
+    if not varying:
+        return
+    label = outcome_words(next(iter(varying.values())).outcome)
+    caption = (
+        f"How far results vary, in the {label} that arms were tuned for. By trial: the standard deviation "
+        "over judged replicates, all at the values chosen. By tuning: that of the chosen point's mean score, "
+        "had other tuning seeds been drawn (they are resampled, and a point chosen anew); 0 where every draw "
+        "chooses the same point. Intervals and p-values hold for the values chosen, and leave this part out."
+    )
+    rows = tuple((arm, number(v.trial_sd, 2), number(v.tuning_sd, 2)) for arm, v in varying.items())
+    columns = (Column("Arm"), Column("By trial", numeric=True), Column("By tuning", numeric=True))
+    yield Table(caption, columns, rows)
 
 
 def _outcome_table(arms: list[ArmSummary], name: str) -> Table:

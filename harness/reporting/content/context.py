@@ -144,12 +144,6 @@ def capital(text: str) -> str:
 def outcome_words(outcome: Outcome | str) -> str:
     """An outcome, or its text (`steps_to val/accuracy in examples`), in words; the text where it has none."""
     try:
-        return outcome_label(outcome if isinstance(outcome, Outcome) else _parsed(outcome))
+        return outcome_label(outcome if isinstance(outcome, Outcome) else Outcome.of_text(outcome))
     except (HarnessError, ValueError):
         return str(outcome)
-
-
-def _parsed(text: str) -> Outcome:
-    function, _, rest = text.partition(" ")
-    metric, _, unit = rest.partition(" in ")
-    return Outcome(function=function, metric=metric, options={"unit": unit} if unit else {})

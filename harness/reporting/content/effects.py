@@ -90,16 +90,19 @@ def _tint(context: Context, verdict: HypothesisVerdict) -> tuple[float | None, f
 
 def _on_one_task(verdict: HypothesisVerdict) -> bool:
     """Whether its comparisons are of replicates; those over tasks stand with their ranks."""
-    return any("p_max_t" in part for part in verdict.comparisons)
+    return any("p_wilcoxon" not in part for part in verdict.comparisons)
 
 
 def _comparison_table(verdict: HypothesisVerdict) -> Table:
     """Every arm of a `best_of` against the best other one."""
-    titles = ("Arm", "Against", "Mean", "Difference (95 % interval)", "p, max-T", "Mean rank")
+    overlap = any("p_holm" in part for part in verdict.comparisons)
+    test = "Holm" if overlap else "max-T"
+    how = "t tests for repeated splits, corrected by Holm" if overlap else "max-T sign-flip test"
+    titles = ("Arm", "Against", "Mean", "Difference (95 % interval)", f"p, {test}", "Mean rank")
     unit = f", in {verdict.estimate.unit}" if verdict.estimate is not None else ""
     caption = (
         f"{verdict.statement}: each arm against the best of the others{unit}, best first. The p-values "
-        "hold for all arms together (max-T sign-flip test)."
+        f"hold for all arms together ({how})."
     )
     rows = tuple(
         (
@@ -107,7 +110,7 @@ def _comparison_table(verdict: HypothesisVerdict) -> Table:
             str(part["against"]),
             number(part.get("mean"), 4),
             _comparison_text(verdict, part),
-            p_value(part.get("p_max_t")),
+            p_value(part["p_holm" if overlap else "p_max_t"]),
             number(part.get("mean_rank")),
         )
         for part in verdict.comparisons

@@ -10,6 +10,7 @@ from harness.reporting.content.context import Context
 from harness.reporting.document import Block, Callout, Code, Column, Facts, Paragraph, Table
 from harness.reporting.numbers import MISSING, count, duration, number, setting
 from harness.words.paths import flatten
+from harness.words.tolerance import in_words
 
 
 def fixed_section(context: Context) -> tuple[Block, ...]:
@@ -93,7 +94,8 @@ def _checks(context: Context) -> tuple[Block, ...]:
         return (Paragraph("No trial was run again for comparison."),)
     different = [c for c in checks if not c["same"]]
     if not different:
-        text = f"{count(len(checks))} trials were run again and gave bit for bit the same result."
+        how = in_words(max(float(c.get("tolerance", 0.0)) for c in checks))
+        text = f"{count(len(checks))} trials were run again and gave the same result {how}."
         return (Paragraph(text),)
     items = tuple(
         f"{c['arm']}, trial {c['trial']}: largest difference {number(c.get('max_difference'))}"
