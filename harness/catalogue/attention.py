@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 
 import torch
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from harness.catalogue.activations import ACTIVATIONS
 from harness.catalogue.dropout import Dropout
 from harness.catalogue.inits import InitOptions
 from harness.errors import BadInput
+from harness.words.limits import Layers, Units
 
 Shape = tuple[int, ...]
 
@@ -19,10 +20,10 @@ Shape = tuple[int, ...]
 class AttentionOptions(InitOptions):
     """`depth` encoder blocks of `width` features, in `heads` heads; `feed_forward` units between blocks."""
 
-    width: PositiveInt = 32
-    heads: PositiveInt = 4
-    depth: PositiveInt = 2
-    feed_forward: PositiveInt = 64
+    width: Units = 32
+    heads: Units = 4
+    depth: Layers = 2
+    feed_forward: Units = 64
     activation: str = "gelu"
     init: str = "xavier_uniform"
     dropout: float = Field(default=0.0, ge=0, lt=1)

@@ -6,7 +6,7 @@ from itertools import pairwise
 from math import prod
 from typing import Literal
 
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from harness.catalogue.activations import ACTIVATIONS
@@ -15,6 +15,7 @@ from harness.catalogue.dropout import Dropout
 from harness.catalogue.inits import InitOptions
 from harness.catalogue.normalisation import BatchNorm
 from harness.errors import BadInput
+from harness.words.limits import MOST_LAYERS, SomeUnits, Units
 
 Shape = tuple[int, ...]
 
@@ -26,10 +27,10 @@ class CnnOptions(InitOptions):
     every position. `padding` is the number of zeros at each end, or "half" the kernel.
     """
 
-    channels: list[PositiveInt] = Field(default=[25, 25, 25], min_length=1)
-    kernels: list[PositiveInt] = Field(default=[3], min_length=1)
-    stride: PositiveInt = 2
-    padding: NonNegativeInt | Literal["half"] = "half"
+    channels: list[Units] = Field(default=[25, 25, 25], min_length=1, max_length=MOST_LAYERS)
+    kernels: list[Units] = Field(default=[3], min_length=1)
+    stride: Units = 2
+    padding: SomeUnits | Literal["half"] = "half"
     activation: str = "relu"
     init: str = "he_normal"
     normalisation: Literal["none", "batch_norm"] = "none"

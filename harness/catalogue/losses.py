@@ -32,7 +32,8 @@ def root(mean: Tensor) -> Tensor:
 class Loss(NamedTuple):
     """A loss: outputs (..., C), targets -> values (...) an example; a batch's is a function of their mean.
 
-    `targets` says what it is for, `outputs_per_target` how many outputs a class or value takes.
+    `targets` says what it is for, `outputs_per_target` how many outputs a class or value takes. With
+    `one_logit` a network has one output for two classes, which it gives as the logits of both (`two_logits`).
     """
 
     per_example: PerExample
@@ -41,6 +42,7 @@ class Loss(NamedTuple):
     of_mean: OfMean = itself
     targets: Literal["classes", "values", "any"] = "any"
     outputs_per_target: int = 1
+    one_logit: bool = False
 
 
 def as_values(targets: Tensor, outputs: Tensor) -> Tensor:
@@ -69,6 +71,19 @@ def cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
     if targets.is_floating_point():
         return (as_values(targets, outputs) * (log_sum - shifted)).sum(-1)
     return (log_sum - shifted.gather(-1, targets.unsqueeze(-1))).squeeze(-1)
+
+
+def two_logits(z: Tensor) -> Tensor:
+    """(0, z), the logits of two classes (..., 2), of the second one's against the first (..., 1)."""
+    return torch.cat([torch.zeros_like(z), z], -1)
+
+
+def binary_cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
+    """log(1 + exp(z)) - y z for classes y of 0 and 1, in nats; outputs are `two_logits` of z.
+
+    It is their `cross_entropy`, as softmax(0, z) = (1 - sigmoid(z), sigmoid(z)).
+    """
+    return cross_entropy(outputs, targets)
 
 
 def mse(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -127,6 +142,13 @@ LOSSES: dict[str, Loss] = {
     "cross_entropy_one_hot": Loss(
         cross_entropy_one_hot, "-sum_k y_k log softmax(z)_k", "the same as cross_entropy", targets="classes"
     ),
+    "binary_cross_entropy": Loss(
+        binary_cross_entropy,
+        "log(1 + exp(z)) - y z, of one logit z and two classes",
+        "maximum likelihood of a Bernoulli model (Cox 1958)",
+        targets="classes",
+        one_logit=True,
+    ),
     "softmax_mse": Loss(softmax_mse, "mean_k (softmax(z)_k - y_k)^2", "Brier 1950", targets="classes"),
     "mse": Loss(mse, "mean_k (z_k - y_k)^2", "Gaussian maximum likelihood"),
     "half_squared_error": Loss(half_squared_error, "sum_k (y_k - z_k)^2 / 2", "Rumelhart et al. 1986"),
@@ -143,21 +165,27 @@ LOSSES: dict[str, Loss] = {
 }
 
 # The losses that `train.label_smoothing` acts on.
-SMOOTHED = {name: loss for name, loss in LOSSES.items() if name in ("cross_entropy", "cross_entropy_one_hot")}
+SMOOTHED = {name: LOSSES[name] for name in ("cross_entropy", "cross_entropy_one_hot", "binary_cross_entropy")}
 
 
 def n_outputs(name: str, n_classes: int | None, n_targets: int = 1) -> int:
     """How many outputs a network needs: one a class, or a target of a regression, times what the loss takes.
 
-    Raises BadInput where the loss is not for such targets.
+    One for two classes where the loss takes one logit. Raises BadInput where the loss is not for such
+    targets.
     """
-    loss, found = LOSSES[name], "values" if n_classes is None else "classes"
-    if loss.targets not in ("any", found):
-        allowed = ", ".join(n for n, entry in LOSSES.items() if entry.targets in ("any", found))
-        raise BadInput(
-            f"{name} is for targets that are {loss.targets}; these are {found}; allowed: {allowed}"
-        )
-    return (n_classes or n_targets) * loss.outputs_per_target
+    loss = LOSSES[name]
+    if not _is_for(loss, n_classes):
+        allowed = ", ".join(n for n, entry in LOSSES.items() if _is_for(entry, n_classes))
+        wanted = "two classes" if loss.one_logit else loss.targets
+        found = "values" if n_classes is None else f"{n_classes} classes" if loss.one_logit else "classes"
+        raise BadInput(f"{name} is for targets that are {wanted}; these are {found}; allowed: {allowed}")
+    return 1 if loss.one_logit else (n_classes or n_targets) * loss.outputs_per_target
+
+
+def _is_for(loss: Loss, n_classes: int | None) -> bool:
+    fits = loss.targets in ("any", "values" if n_classes is None else "classes")
+    return fits and (n_classes == 2 or not loss.one_logit)
 
 
 def smoothed(loss: Loss, smoothing: float) -> Loss:

@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
 import torch
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from harness.catalogue.activations import ACTIVATIONS
@@ -22,6 +22,7 @@ from harness.catalogue.inits import InitOptions
 from harness.catalogue.normalisation import BatchNorm
 from harness.catalogue.rnn import RnnOptions, rnn
 from harness.words.base import Word
+from harness.words.limits import MOST_LAYERS, SomeLayers, Units
 
 Shape = tuple[int, ...]
 
@@ -32,9 +33,9 @@ class MlpOptions(InitOptions):
     `skip` adds a layer's input to its output where their widths are equal.
     """
 
-    widths: list[PositiveInt] | None = None
-    width: PositiveInt | None = None
-    depth: NonNegativeInt | None = None
+    widths: list[Units] | None = Field(default=None, max_length=MOST_LAYERS)
+    width: Units | None = None
+    depth: SomeLayers | None = None
     activation: str = "relu"
     init: str = "he_normal"
     normalisation: Literal["none", "batch_norm", "layer_norm"] = "none"

@@ -32,8 +32,8 @@ def build(
     section: Mapping[str, Any],
     input_shape: Shape,
     n_classes: int | None,
-    seed: int = 0,
-    n_targets: int = 1,
+    seed: int,
+    n_outputs: int,
 ) -> nn.Module:
     """The network of a resolved `model` section for inputs (B, *input_shape), drawn from `seed`.
 
@@ -44,7 +44,7 @@ def build(
         message = f"the source of {section['class']} has changed since this trial was planned; plan it again"
         raise ConfigError("model.class", message)
     keywords = {k: v for k, v in section.items() if k not in RESERVED}
-    keywords |= _from_data(own, input_shape, n_classes, n_targets)
+    keywords |= _from_data(own, input_shape, n_classes, n_outputs)
     with _seeded(seed):
         module = _constructed(own, keywords, input_shape)
     return ours(module)
@@ -55,24 +55,28 @@ def check(
     section: Mapping[str, Any],
     input_shape: Shape,
     n_classes: int | None,
-    n_targets: int = 1,
+    n_outputs: int,
 ) -> None:
     """Try the module on two examples of zeros, in training and in evaluation.
 
-    Raises ConfigError where the forward pass fails, gives another shape than (B, outputs), draws from
-    a global generator, or replaces a buffer instead of writing into it.
+    Raises ConfigError where there is nothing to train, the forward pass fails, gives another shape than
+    (B, outputs), draws from a global generator, or replaces a buffer instead of writing into it.
     """
     name = section["class"]
+    if not any(True for _ in module.parameters()):  # frozen ones are buffers by now
+        message = f"{name} has no parameter to train; register some, or leave one with requires_grad"
+        raise ConfigError("model.class", message)
     for training in (True, False):
         module.train(training)
         with _unmoved(name), torch.no_grad():
             buffers = dict(module.named_buffers())
             outputs = _forward(module, name, input_shape)
             _same_buffers(module, name, buffers)
-        wanted = (PROBE, n_classes or n_targets)
+        wanted = (PROBE, n_outputs)
         found = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
         if found != wanted:
-            what = "one output a class" if n_classes else "one a target, or as many as the loss takes"
+            per_class = n_outputs == n_classes
+            what = "one output a class" if per_class else "one a target, or as many as the loss takes"
             message = f"{name} gives {found} for inputs {(PROBE, *input_shape)}; allowed: {wanted}, {what}"
             raise ConfigError("model.class", message)
 
@@ -116,8 +120,8 @@ def _freeze(part: nn.Module) -> None:
             part.register_buffer(name, parameter.detach())
 
 
-def _from_data(own: OwnClass, input_shape: Shape, n_classes: int | None, n_targets: int) -> dict[str, Any]:
-    values = (tuple(input_shape), math.prod(input_shape), n_classes, n_classes or n_targets)
+def _from_data(own: OwnClass, input_shape: Shape, n_classes: int | None, n_outputs: int) -> dict[str, Any]:
+    values = (tuple(input_shape), math.prod(input_shape), n_classes, n_outputs)
     return {n: v for n, v in zip(FROM_DATA, values, strict=True) if n in own.parameters}
 
 

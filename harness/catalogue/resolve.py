@@ -6,13 +6,14 @@ may change later.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from pydantic import ValidationError
-from torch import nn
+from torch import Tensor, nn
 
 from harness.catalogue import own_class, own_network
 from harness.catalogue.activations import ACTIVATIONS
@@ -21,7 +22,7 @@ from harness.catalogue.config_error import ConfigError as ConfigError
 from harness.catalogue.data import DATASETS
 from harness.catalogue.data.files import FILE, FileOptions
 from harness.catalogue.inits import INITS
-from harness.catalogue.losses import LOSSES, n_outputs
+from harness.catalogue.losses import LOSSES, n_outputs, two_logits
 from harness.catalogue.networks import NETWORKS
 from harness.catalogue.optimizers import OPTIMIZERS
 from harness.catalogue.schedules import SCHEDULES
@@ -74,7 +75,7 @@ def beside(tree: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     file, reference = (_option(found, *path) for path in (("data", "file"), ("model", "class")))
     if file is not None:
         places = [folder / file, Path(file).expanduser()]
-        path = next((p for p in places if p.is_file()), places[1])
+        path = next((p for is_there in (Path.is_file, Path.exists) for p in places if is_there(p)), places[1])
         found = set_paths(found, {"data.file": own_class.relative(path)})
     if reference is not None:
         found = set_paths(found, {"model.class": own_class.beside(reference, folder)})
@@ -99,9 +100,24 @@ def options_of(config: RunConfig, section: str) -> Any:
 
 
 def data_facts(config: RunConfig) -> DataFacts:
-    """Sizes and scope of the config's data, known without loading where the set allows it."""
-    facts: DataFacts = DATASETS[config.data.name].facts(options_of(config, "data"))
+    """Sizes and scope of the config's data, known without loading where the set allows it.
+
+    Raises ConfigError where a table of the user's own can't be used.
+    """
+    with _blamed_on_data(config.data.name):
+        facts: DataFacts = DATASETS[config.data.name].facts(options_of(config, "data"))
     return facts
+
+
+@contextmanager
+def _blamed_on_data(name: str) -> Iterator[None]:
+    """What is wrong with the data themselves is a wrong value of the option that names them."""
+    try:
+        yield
+    except ConfigError:
+        raise
+    except BadInput as error:
+        raise ConfigError("data.file" if name == FILE.name else "data.name", str(error)) from None
 
 
 def build_network(
@@ -109,19 +125,15 @@ def build_network(
 ) -> nn.Module:
     """The config's network for inputs (B, *input_shape); as many outputs as its loss takes for the targets.
 
-    Layers draw their first weights from the global generator, which is put back. An own network keeps
-    what it drew from `seed`; the draws of the catalogue's are unused. Raises ConfigError.
+    One logit is given as those of both classes: whatever reads outputs finds one a class. Layers draw their
+    first weights from the global generator, which is put back. An own network keeps what it drew from
+    `seed`; the draws of the catalogue's are unused. Raises ConfigError.
     """
     outputs = _n_outputs(config, n_classes, n_targets)
-    if config.model.class_:
-        section = config.model.model_dump(mode="json", by_alias=True)
-        return own_network.build(section, tuple(input_shape), n_classes, seed, outputs)
-    network = NETWORKS[config.model.name]
-    try:
-        with torch.random.fork_rng(devices=[]):
-            return network.build(options_of(config, "model"), tuple(input_shape), outputs)
-    except BadInput as error:
-        raise ConfigError("model", str(error)) from None
+    module = _built(config, tuple(input_shape), n_classes, seed, outputs)
+    if LOSSES[config.train.loss].one_logit:
+        module.register_forward_hook(_give_two_logits)
+    return module
 
 
 def n_parameters(config: RunConfig, facts: DataFacts) -> int:
@@ -129,15 +141,35 @@ def n_parameters(config: RunConfig, facts: DataFacts) -> int:
 
     Nothing is allocated, but for an own network, which is tried on two examples.
     """
+    outputs = _n_outputs(config, facts.n_classes, facts.n_targets)
     if config.model.class_:
-        module = build_network(config, facts.input_shape, facts.n_classes, n_targets=facts.n_targets)
+        module = _built(config, facts.input_shape, facts.n_classes, 0, outputs)
         section = config.model.model_dump(mode="json", by_alias=True)
-        outputs = _n_outputs(config, facts.n_classes, facts.n_targets)
         own_network.check(module, section, facts.input_shape, facts.n_classes, outputs)
     else:
         with torch.device("meta"):
-            module = build_network(config, facts.input_shape, facts.n_classes, n_targets=facts.n_targets)
+            module = _built(config, facts.input_shape, facts.n_classes, 0, outputs)
     return sum(p.numel() for p in module.parameters())
+
+
+def _built(
+    config: RunConfig, input_shape: tuple[int, ...], n_classes: int | None, seed: int, outputs: int
+) -> nn.Module:
+    """The network itself: inputs (B, *input_shape) -> (B, outputs)."""
+    if config.model.class_:
+        section = config.model.model_dump(mode="json", by_alias=True)
+        return own_network.build(section, input_shape, n_classes, seed, outputs)
+    network = NETWORKS[config.model.name]
+    try:
+        with torch.random.fork_rng(devices=[]):
+            return network.build(options_of(config, "model"), input_shape, outputs)
+    except BadInput as error:
+        raise ConfigError("model", str(error)) from None
+
+
+def _give_two_logits(module: nn.Module, inputs: object, z: Tensor) -> Tensor:
+    del module, inputs  # as a forward hook is called
+    return two_logits(z)
 
 
 def _n_outputs(config: RunConfig, n_classes: int | None, n_targets: int) -> int:
@@ -156,7 +188,8 @@ def _resolved_section(name: str, section: Section) -> dict[str, Any]:
     entry = table[section.name].options
     options = _validated(entry, section.options, f"{name}.")
     if isinstance(options, FileOptions):  # the content, not the file's name, is part of what a trial is
-        options = options.model_copy(update={"sha256": DATASETS[FILE.name].content(options)})
+        with _blamed_on_data(FILE.name):
+            options = options.model_copy(update={"sha256": FILE.content(options)})
     return {"name": section.name, **options.model_dump(mode="json", exclude_none=True)}
 
 

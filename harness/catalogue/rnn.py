@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-from pydantic import Field, PositiveInt
+from pydantic import Field
 from torch import Tensor, nn
 
 from harness.catalogue.dropout import Dropout
@@ -13,6 +13,7 @@ from harness.catalogue.fused_lstm import FusedLstm, is_fused
 from harness.catalogue.inits import InitOptions
 from harness.catalogue.recurrence import CELLS, Scan
 from harness.errors import BadInput
+from harness.words.limits import Units
 
 Shape = tuple[int, ...]
 
@@ -24,7 +25,7 @@ class RnnOptions(InitOptions):
     """
 
     cell: Literal["rnn", "lstm", "gru"] = "lstm"
-    hidden: PositiveInt = 32
+    hidden: Units = 32
     bidirectional: bool = False
     readout: Literal["last", "mean", "all"] = "last"
     init: str = "xavier_uniform"

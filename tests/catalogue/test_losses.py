@@ -7,7 +7,15 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from harness.catalogue.losses import LOSSES, as_values, cross_entropy, n_outputs, smoothed
+from harness.catalogue.losses import (
+    LOSSES,
+    SMOOTHED,
+    as_values,
+    cross_entropy,
+    n_outputs,
+    smoothed,
+    two_logits,
+)
 from harness.catalogue.resolve import ConfigError, build_network, resolve
 from harness.errors import BadInput
 from harness.words.paths import set_paths
@@ -30,6 +38,9 @@ def torch_gaussian(z, y):
 TORCH = {
     "cross_entropy": lambda z, y: F.cross_entropy(z, y, reduction="none"),
     "cross_entropy_one_hot": lambda z, y: F.cross_entropy(z, F.one_hot(y, C).to(z), reduction="none"),
+    "binary_cross_entropy": lambda z, y: F.binary_cross_entropy_with_logits(
+        z[:, 1] - z[:, 0], y.to(z), reduction="none"
+    ),
     "softmax_mse": lambda z, y: F.mse_loss(z.softmax(1), F.one_hot(y, C).to(z), reduction="none").mean(1),
     "mse": lambda z, y: F.mse_loss(z, y, reduction="none").mean(1),
     "half_squared_error": lambda z, y: F.mse_loss(z, y, reduction="none").sum(1) / 2,
@@ -44,6 +55,8 @@ OF_BOTH = {name for name, loss in LOSSES.items() if loss.targets == "any"}
 
 def example(name):
     """Outputs and targets that the loss is for."""
+    if LOSSES[name].one_logit:
+        return two_logits(Z[:, :1]), Y % 2
     outputs = HEAD if LOSSES[name].outputs_per_target == 2 else Z
     return outputs, Y if name in OF_CLASSES else V
 
@@ -88,13 +101,15 @@ def test_loss_entry(name):
 def test_a_loss_is_the_same_in_a_stack(name, n, dtype):
     """A batch's loss and its gradient, of 7 models of n examples: alone and stacked, bit for bit."""
     loss, g = LOSSES[name], torch.Generator().manual_seed(n)
-    width = n_outputs(name, C if name in OF_CLASSES else None, C)
+    classes = 2 if loss.one_logit else C
+    width = n_outputs(name, classes if name in OF_CLASSES else None, C)
     z = torch.randn(7, n, width, generator=g, dtype=dtype)
-    y = torch.randn(7, n, C, generator=g, dtype=dtype)
+    y = torch.randn(7, n, classes, generator=g, dtype=dtype)
     y = y.argmax(-1) if name in OF_CLASSES else y
+    said = two_logits if loss.one_logit else torch.Tensor.clone
 
     def one(z, y):
-        return torch.func.grad_and_value(lambda z: loss.of_mean(loss.per_example(z, y).mean()))(z)
+        return torch.func.grad_and_value(lambda z: loss.of_mean(loss.per_example(said(z), y).mean()))(z)
 
     stacked = torch.vmap(one)(z, y)
     alone = [torch.vmap(one)(z[i : i + 1], y[i : i + 1]) for i in range(7)]
@@ -106,7 +121,7 @@ def test_a_loss_is_the_same_in_a_stack(name, n, dtype):
 def test_losses_are_never_negative_and_0_where_the_target_is_hit(name):
     z, y = example(name)
     assert (LOSSES[name].per_example(z, y) >= 0).all()
-    hit = 1e3 * ONE_HOT if name in OF_CLASSES else V
+    hit = 1e3 * as_values(y, z) if name in OF_CLASSES else V
     loss = LOSSES[name].of_mean(LOSSES[name].per_example(hit, y).mean())
     assert float(loss) == pytest.approx(0, abs=1e-100)
 
@@ -152,7 +167,13 @@ def test_gaussian_nll_is_least_at_the_targets_own_moments():
 
 @pytest.mark.parametrize(
     ("name", "n_classes", "n_targets", "expected"),
-    [("cross_entropy", 10, 1, 10), ("mse", 10, 1, 10), ("huber", None, 3, 3), ("gaussian_nll", None, 3, 6)],
+    [
+        ("cross_entropy", 10, 1, 10),
+        ("binary_cross_entropy", 2, 1, 1),
+        ("mse", 10, 1, 10),
+        ("huber", None, 3, 3),
+        ("gaussian_nll", None, 3, 6),
+    ],
 )
 def test_outputs_a_loss_takes(name, n_classes, n_targets, expected):
     assert n_outputs(name, n_classes, n_targets) == expected
@@ -169,17 +190,27 @@ def test_networks_are_given_the_outputs_the_loss_takes(network):
         build_network(config, (12,), 10)
 
 
-@pytest.mark.parametrize(("name", "n_classes"), [("cross_entropy", None), ("gaussian_nll", 10)])
+@pytest.mark.parametrize(
+    ("name", "n_classes"),
+    [
+        ("cross_entropy", None),
+        ("gaussian_nll", 10),
+        ("binary_cross_entropy", 10),
+        ("binary_cross_entropy", 1),
+        ("binary_cross_entropy", None),
+    ],
+)
 def test_a_loss_that_is_not_for_the_targets_is_refused(name, n_classes):
     with pytest.raises(BadInput, match=f"{name} is for targets that are .*; allowed: .*mse"):
         n_outputs(name, n_classes)
 
 
-@pytest.mark.parametrize("name", ["cross_entropy", "cross_entropy_one_hot"])
+@pytest.mark.parametrize("name", sorted(SMOOTHED))
 @pytest.mark.parametrize("smoothing", [0.05, 0.1, 0.5, 0.9])
 def test_label_smoothing_against_torch(smoothing, name):
-    ours = smoothed(LOSSES[name], smoothing).per_example(Z, Y)
-    theirs = F.cross_entropy(Z, Y, reduction="none", label_smoothing=smoothing)
+    z, y = example(name)
+    ours = smoothed(LOSSES[name], smoothing).per_example(z, y)
+    theirs = F.cross_entropy(z, y, reduction="none", label_smoothing=smoothing)
     torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=0)
 
 

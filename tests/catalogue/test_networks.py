@@ -94,15 +94,16 @@ def test_alone_and_in_stacks(kind, cache_dir):
     """Weights, buffers and metrics after steps: bit for bit what they are alone, in stacks of 2, 7, 64."""
     trials = members(kind, 64)
     alone = [after_steps([trial], cache_dir, (0, STEPS)) for trial in trials[:2]]
-    assert alone[0].curves[1]["train/loss"] != alone[0].curves[0]["train/loss"]
+    first, last = alone[0].curves()["train/loss"]
+    assert first != last
     for m in (2, 7, 64):
         stacked = after_steps(trials[:m], cache_dir)
         for i, own in enumerate(alone):
             assert torch.equal(stacked.params[i], own.params[0])
             for name, buffer in own.buffers.items():
                 assert torch.equal(stacked.buffers[name][i], buffer[0])
-            for name, value in own.curves[1].items():
-                assert torch.equal(stacked.curves[0][name][i], value[0])
+            for name, values in own.curves().items():
+                assert torch.equal(stacked.curves()[name][0, i], values[1, 0])
 
 
 @pytest.mark.parametrize("kind", ["mlp of one unit", "cnn1d", "attention"])

@@ -344,8 +344,23 @@ def test_effective_rate_of_adadelta_is_that_of_a_usual_gradient():
     torch.testing.assert_close(params - moved, rate * usual, rtol=1e-9, atol=0)
 
 
-def test_rates_are_per_parameter_where_the_rule_scales_gradients():
-    assert {n for n in NAMES if OPTIMIZERS[n].effective_rate is None} == {"sgd", "momentum", "nag", "lion"}
+@pytest.mark.parametrize("name", NAMES)
+def test_rates_are_per_parameter_where_the_rule_scales_gradients(name):
+    """It does not where steps grow with the gradients, all of them alike, or have one size for all."""
+    entry, hyper = OPTIMIZERS[name], hyper_of(options_of(name, lr=0.01, weight_decay=0.0))
+    steps = {1.0: [], 3.0: []}  # factor of the gradients -> the size of every step
+    for factor, sizes in steps.items():
+        generator, params = generator_of(8), torch.zeros(1, 12, dtype=torch.float64)
+        state, scale = entry.init(params), torch.logspace(-2, 2, 12, dtype=torch.float64)
+        for step in range(1, 21):
+            grads = factor * scale * torch.randn(1, 12, generator=generator, dtype=torch.float64)
+            before = params
+            params, state = entry.update(grads, state, params, hyper, step)
+            sizes.append((params - before).abs())
+    once, thrice = (torch.cat(sizes) for sizes in steps.values())
+    grow_alike = torch.allclose(thrice, 3 * once, rtol=1e-9, atol=0)
+    of_one_size = torch.allclose(once, once.mean(), rtol=1e-9, atol=0)
+    assert (entry.effective_rate is None) == (grow_alike or of_one_size)
 
 
 @pytest.mark.parametrize(

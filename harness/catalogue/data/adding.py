@@ -13,6 +13,7 @@ from pydantic import Field
 from harness.catalogue.data.base import DataSet, Part, Splits
 from harness.catalogue.data.drawn import Draw, Sizes, data_seed, drawn, fresh
 from harness.words.design import DataFacts
+from harness.words.limits import Inputs
 
 _VALUES, _MARKERS = range(2)  # streams of a split
 
@@ -20,7 +21,7 @@ _VALUES, _MARKERS = range(2)  # streams of a split
 class AddingOptions(Sizes):
     """Options of `adding`."""
 
-    length: int = Field(default=50, ge=2, description="steps of a sequence")
+    length: Inputs = Field(default=50, ge=2, description="steps of a sequence")
 
 
 def facts(options: AddingOptions) -> DataFacts:

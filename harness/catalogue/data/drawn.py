@@ -6,12 +6,13 @@ from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 import numpy as np
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field
 
 from harness.catalogue.data.base import DATA_SEED, Array, Part, Seed, Splits, splits_of
 from harness.catalogue.data.prepare import generator
 from harness.words.base import Word
 from harness.words.design import DataFacts
+from harness.words.limits import Examples, SomeExamples
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -20,9 +21,9 @@ SPLITS: tuple[Split, ...] = ("train", "val", "test")
 class Sizes(Word):
     """How many examples of each split are drawn."""
 
-    n_train: PositiveInt = Field(default=1000, description="examples")
-    n_val: NonNegativeInt = Field(default=500, description="examples")
-    n_test: NonNegativeInt = Field(default=2000, description="examples")
+    n_train: Examples = Field(default=1000, description="examples")
+    n_val: SomeExamples = Field(default=500, description="examples")
+    n_test: SomeExamples = Field(default=2000, description="examples")
 
 
 class Draw(NamedTuple):

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from pydantic import Field, PositiveInt
+from pydantic import Field
 
 from harness.catalogue.data.base import NO_SEED, DataSet, Seed, Splits, splits_of
 from harness.words.base import Word
 from harness.words.design import DataFacts
+from harness.words.limits import Examples
 
 INPUTS = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
 GATES = {
@@ -26,7 +27,7 @@ class GatesOptions(Word):
     """Options of `gates`."""
 
     gate: Literal["and", "or", "xor", "nand", "nor", "xnor"] = "xor"
-    repeats: PositiveInt = Field(default=1, description="times the four examples stand in training")
+    repeats: Examples = Field(default=1, description="times the four examples stand in training")
     signed: bool = Field(default=False, description="inputs -1 and 1 instead of 0 and 1")
 
 

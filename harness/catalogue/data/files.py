@@ -6,6 +6,7 @@ Read with pyarrow, whose import takes a few hundredths of a second where pandas 
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -16,6 +17,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pa_parquet
 from pydantic import Field
 
+from harness.catalogue.config_error import ConfigError
 from harness.catalogue.data.base import SPLIT_SEED, Array, DataSet, Seed, Splits, splits_of
 from harness.catalogue.data.folder import file_hash
 from harness.catalogue.data.prepare import generator, standardised, stratified_parts
@@ -24,6 +26,8 @@ from harness.words.base import Word
 from harness.words.design import DataFacts
 
 MAX_CATEGORIES = 1000  # a column of text with more is an identifier, or free text
+MAX_LINE = 100_000  # characters of a file's first line that are looked at
+SEPARATORS = {"\t": "tabs", ";": "semicolons", "|": "bars", ",": "commas"}
 _SPLIT = 0  # stream of the split seed
 _PANDAS_INDEX = re.compile(r"__index_level_\d+__")  # how pandas writes an index into a Parquet file
 
@@ -90,15 +94,15 @@ def load(options: FileOptions, data_seed: int, split_seed: int) -> Splits:
 
 def _read(options: FileOptions) -> pa.Table:
     """The table without dropped columns. Raises DataMissing and BadInput."""
-    path = Path(options.file).expanduser()
-    if not path.is_file():
-        raise DataMissing(f"no file {path}; data.file is a path, relative to the study file's folder")
+    path = _path(options)
     if options.sha256 and options.sha256 != file_hash(path):
         raise BadInput(
             f"{path} has changed: its SHA-256 is {file_hash(path)}, this config was made for "
             f"{options.sha256}. Plan the study again to run on the new content"
         )
     table = _parsed(path, options.separator)
+    if options.target not in table.column_names and (hint := _separator_hint(path, options.separator)):
+        raise BadInput(f"{path} has no column {options.target!r}.{hint}")
     for what, names in (
         ("target", [options.target]),
         ("drop", options.drop),
@@ -122,8 +126,20 @@ def _parsed(path: Path, separator: str) -> pa.Table:
                 convert_options=pa_csv.ConvertOptions(strings_can_be_null=True),
             )
     except (pa.ArrowException, OSError) as error:
-        raise BadInput(f"can't read {path}: {error}") from error
+        raise BadInput(f"can't read {path}: {error}.{_separator_hint(path, separator)}") from error
     raise BadInput(f"{path} has the ending {path.suffix!r}; allowed: .csv, .parquet")
+
+
+def _separator_hint(path: Path, separator: str) -> str:
+    """What separates the columns, where a .csv file's first line has another separator than asked for."""
+    if path.suffix.lower() != ".csv":
+        return ""
+    with path.open(encoding="utf-8", errors="replace") as file:
+        first = file.readline(MAX_LINE)
+    found = next((s for s in SEPARATORS if s in first), None)
+    if found is None or separator in first:
+        return ""
+    return f" Its columns look separated by {SEPARATORS[found]}: set data.separator: {json.dumps(found)}"
 
 
 def _require(name: str, what: str, columns: list[str], path: Path) -> None:
@@ -132,16 +148,17 @@ def _require(name: str, what: str, columns: list[str], path: Path) -> None:
     near = difflib.get_close_matches(name, columns, n=3, cutoff=0.5)
     hint = f" Did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
     shown = ", ".join(columns[:30]) + (", ..." if len(columns) > 30 else "")
-    raise BadInput(f"data.{what} {name!r} is no column of {path}.{hint} Columns: {shown}")
+    raise ConfigError(f"data.{what}", f"{name!r} is no column of {path}.{hint} Columns: {shown}")
 
 
 def _target(table: pa.Table, options: FileOptions) -> _Target:
     """The target encoded. Raises BadInput where it can't be."""
     column = table[options.target]
     if column.null_count:
-        raise BadInput(
+        raise ConfigError(
+            "data.target",
             f"the target {options.target!r} is missing in {column.null_count} of {len(column)} rows of "
-            f"{options.file}; remove those rows"
+            f"{options.file}; remove those rows",
         )
     task = options.task
     if task == "auto":
@@ -151,16 +168,18 @@ def _target(table: pa.Table, options: FileOptions) -> _Target:
 
 def _values(column: pa.ChunkedArray, options: FileOptions) -> _Target:
     if not _is_number(column.type):
-        raise BadInput(f"task: regression needs a target of numbers; {options.target!r} holds {column.type}")
+        message = f"regression needs a target of numbers; {options.target!r} holds {column.type}"
+        raise ConfigError("data.task", message)
     return _Target(_numbers(column), None)
 
 
 def _classes(column: pa.ChunkedArray, options: FileOptions) -> _Target:
     classes, y = np.unique(np.asarray(column.to_pylist()), return_inverse=True)
     if not 2 <= len(classes) <= max(2, len(y) // 2):
-        raise BadInput(
+        raise ConfigError(
+            "data.target",
             f"the target {options.target!r} has {len(classes)} classes in {len(y)} rows; a classification "
-            "needs at least 2, and 2 rows a class; for a number to predict set data.task: regression"
+            "needs at least 2, and 2 rows a class; for a number to predict set data.task: regression",
         )
     return _Target(y.astype(np.int64), len(classes))
 
@@ -222,10 +241,17 @@ def _split_seed(options: FileOptions) -> frozenset[Seed]:
 
 
 def _content(options: FileOptions) -> str:
+    return file_hash(_path(options))
+
+
+def _path(options: FileOptions) -> Path:
+    """The table's file. Raises DataMissing and BadInput."""
     path = Path(options.file).expanduser()
+    if path.is_dir():
+        raise BadInput(f"{path} is a folder; data.file is the path of one .csv or .parquet file")
     if not path.is_file():
         raise DataMissing(f"no file {path}; data.file is a path, relative to the study file's folder")
-    return file_hash(path)
+    return path
 
 
 FILE = DataSet(

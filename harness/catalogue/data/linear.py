@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import numpy as np
-from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, model_validator
 
 from harness.catalogue.data.base import Array, DataSet, Part, Splits
 from harness.catalogue.data.drawn import Draw, Sizes, data_seed, drawn, fresh, product
 from harness.catalogue.data.teacher import INPUTS, NOISE
 from harness.words.design import DataFacts
+from harness.words.limits import Inputs
 
 
 class LinearOptions(Sizes):
     """Options of `linear_regression`. Noise in deviations of x w."""
 
-    n_inputs: PositiveInt = 10
+    n_inputs: Inputs = 10
     condition: float = Field(default=10.0, ge=1, description="condition number of X^T X / n in training")
     noise: NonNegativeFloat = Field(default=0.1, description="deviation of the noise in every split")
 

@@ -11,12 +11,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, model_validator
 
 from harness.catalogue.data.base import DATA_SEED, NO_SEED, Array, DataSet, Part, Seed, Splits, splits_of
 from harness.catalogue.data.prepare import corrupted, generator, shuffled, standardised
 from harness.words.base import Word
 from harness.words.design import DataFacts
+from harness.words.limits import Examples, SomeExamples
 
 N_CLASSES = 10
 FROZEN_SEED, FROZEN_TRAIN, FROZEN_TEST = 42, 4000, 1000
@@ -47,9 +48,9 @@ _TEMPLATES = np.array([
 class Mnist1dOptions(Word):
     """Options of `mnist1d`. Sizes in examples; with `frozen` they default to 3200, 800 and 1000."""
 
-    n_train: PositiveInt = 4000
-    n_val: NonNegativeInt = 1000
-    n_test: NonNegativeInt = 4000
+    n_train: Examples = 4000
+    n_val: SomeExamples = 1000
+    n_test: SomeExamples = 4000
     frozen: bool = Field(default=False, description="the published set of 4,000 and 1,000 examples")
     shuffled: bool = Field(default=False, description="points in one fixed random order")
     label_noise: float = Field(default=0.0, ge=0, lt=1, description="share of wrong training labels")

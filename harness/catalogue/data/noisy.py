@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat
 
 from harness.catalogue.data.base import Array, DataSet, Part, Splits
 from harness.catalogue.data.drawn import Draw, Sizes, data_seed, drawn, fresh
 from harness.catalogue.data.teacher import INPUTS, NOISE, random_truth
 from harness.words.design import DataFacts
+from harness.words.limits import Inputs
 
 _HIT, _SIZE = 2, 3  # streams of a split, after INPUTS and NOISE
 _WIDTHS = {"linear": [], "nonlinear": [16]}  # of the truth
@@ -19,7 +20,7 @@ _WIDTHS = {"linear": [], "nonlinear": [16]}  # of the truth
 class OutliersOptions(Sizes):
     """Options of `outliers`. Deviations in those of the noiseless target."""
 
-    n_inputs: PositiveInt = Field(default=8, description="independent standard normal inputs")
+    n_inputs: Inputs = Field(default=8, description="independent standard normal inputs")
     truth: Literal["linear", "nonlinear"] = "nonlinear"
     noise: NonNegativeFloat = Field(default=0.1, description="deviation of the noise in every split")
     outliers: float = Field(default=0.05, ge=0, lt=1, description="share of training targets hit")

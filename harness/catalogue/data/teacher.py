@@ -11,11 +11,12 @@ from itertools import pairwise
 from typing import Literal
 
 import numpy as np
-from pydantic import Field, NonNegativeFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat
 
 from harness.catalogue.data.base import Array, DataSet, Part, Splits
 from harness.catalogue.data.drawn import Draw, Sizes, data_seed, drawn, fresh, product
 from harness.words.design import DataFacts
+from harness.words.limits import Inputs, Units
 
 INPUTS, NOISE = range(2)  # streams of a split
 _SCALED_ON = 4096  # inputs on which a truth is given mean 0 and deviation 1
@@ -25,8 +26,8 @@ Truth = Callable[[Array], Array]
 class TeacherOptions(Sizes):
     """Options of `teacher`. Noise in deviations of the noiseless target."""
 
-    n_inputs: PositiveInt = Field(default=4, description="independent standard normal inputs")
-    widths: list[PositiveInt] = Field(default=[16, 16], description="the teacher's hidden layers, tanh")
+    n_inputs: Inputs = Field(default=4, description="independent standard normal inputs")
+    widths: list[Units] = Field(default=[16, 16], description="the teacher's hidden layers, tanh")
     noise: NonNegativeFloat = Field(default=0.1, description="deviation of the noise in every split")
     task: Literal["regression", "classification"] = Field(
         default="regression", description="classification: whether the noisy target is above 0"

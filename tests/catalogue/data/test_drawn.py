@@ -9,12 +9,13 @@ import pytest
 
 from harness.catalogue.data import DATASETS
 from harness.catalogue.data.base import Array, Splits
+from harness.catalogue.data.drawn import Sizes
 from harness.catalogue.data.exact import GATES
 from harness.catalogue.data.noisy import HeteroscedasticOptions, noise_at
 
 LINEAR = ("linear_regression",)  # its training inputs are made orthogonal together
-DRAWN = ("teacher", "outliers", "heteroscedastic", "functions", "adding")
-FIXED = ("gates", "worked_example")
+DRAWN = [n for n, entry in DATASETS.items() if issubclass(entry.options, Sizes) and n not in LINEAR]
+WITHOUT_FILES = sorted(DATASETS.keys() - {"mnist", "file"})
 MANY = 20_000  # examples of a statistical test: a deviation is known to half a percent
 
 
@@ -50,7 +51,7 @@ def test_splits_are_different_examples(name: str) -> None:
     assert len(rows) == 300
 
 
-@pytest.mark.parametrize("name", [*DRAWN, *LINEAR, *FIXED, "mnist1d", "digits"])
+@pytest.mark.parametrize("name", WITHOUT_FILES)
 def test_varying_options_change_no_fact(name: str) -> None:
     """What varies inside a stack: options there are, which leave shapes and classes as they were."""
     entry = DATASETS[name]

@@ -126,7 +126,7 @@ def bad_frames() -> list[Any]:
     return [
         pytest.param(ok, {"target": "lef"}, "'lef' is no column .* Did you mean 'left'", id="target"),
         pytest.param(ok, {"target": "zzz"}, "Columns: a, left", id="far target"),
-        pytest.param(ok, {"drop": ["b"]}, "data.drop 'b' is no column", id="drop"),
+        pytest.param(ok, {"drop": ["b"]}, "data.drop: 'b' is no column", id="drop"),
         pytest.param({k: [] for k in ok}, {}, "has no rows", id="no rows"),
         pytest.param({"left": ok["left"]}, {}, "no column beside the target", id="no features"),
         pytest.param({**ok, "left": ["x", None, "x", "y"]}, {}, "missing in 1 of 4 rows", id="missing"),

@@ -39,7 +39,7 @@ def test_one_step_gives_the_weights_and_errors_of_the_notes(tmp_path: Path) -> N
         outputs = run.program.outputs(run.params, run.buffers, torch.tensor([[[0.1, 0.2]]]).double())
         advance(run, 1, [0, 1], lambda share: None)
     assert outputs[0, 0].tolist() == pytest.approx([0.60944600, 0.66384491], abs=DIGIT)
-    errors = [float(curve["train/loss"][0]) for curve in run.curves]
+    errors = run.curves()["train/loss"][:, 0].tolist()
     assert errors == pytest.approx([0.02397190, 0.02323634], abs=DIGIT)
     for name, weight in layout.unflatten(run.params[0]).items():
         torch.testing.assert_close(weight, torch.tensor(AFTER[name], dtype=torch.float64), rtol=0, atol=DIGIT)
