@@ -10,14 +10,20 @@ HarnessError
 
 from __future__ import annotations
 
+import copyreg
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class HarnessError(Exception):
     """Base of every error raised on purpose; its text is what the user reads."""
 
     exit_code = 1
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled by text and attributes, whatever a class's __init__ takes: workers send errors home."""
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
 
 
 class BadInput(HarnessError):

@@ -1,9 +1,11 @@
 """The benchmarks' own code: both sides get the same trials, and times are scaled and compared rightly."""
 
 import json
+import subprocess
 import sys
 from collections import Counter
 
+import psutil
 import pytest
 import torch
 import typer
@@ -15,9 +17,10 @@ from harness.training.stack import Stack
 from harness.training.train import train
 from harness.words.record import Status
 from tests.benchmarks import __main__ as commands
-from tests.benchmarks import gpu, studies
+from tests.benchmarks import gpu, scaling, studies
 from tests.benchmarks.cases import CASES, Case
-from tests.benchmarks.comparison import Comparison, Measured, Pair, agreement, compare, ratios, scaled
+from tests.benchmarks.comparison import PEERS, Comparison, Measured, Pair, agreement, compare, ratios, scaled
+from tests.benchmarks.machine import machine
 from tests.benchmarks.page import cells, document
 from tests.benchmarks.peers import plain, training
 from tests.benchmarks.peers.networks import network
@@ -191,6 +194,54 @@ def test_a_regression_is_measured_by_its_error():
     found = training.evaluate(model, torch.nn.MSELoss(), training.TensorBatches(x_val, y_val, 10, False))
     with torch.no_grad():
         assert found == {"loss": pytest.approx(((model(x_val) - y_val) ** 2).mean().item())}
+
+
+@pytest.mark.parametrize("name", ["optimizers", "mnist"])
+def test_peers_run_with_torchs_own_threads_too(name, listed, tmp_path, monkeypatch):
+    """Beside one thread, and without a bar."""
+    (comparison,) = CASES[name].run.args
+    pairs = {pair.peer: pair for pair in comparison.pairs}
+    asked = []
+    monkeypatch.setattr(torch, "set_num_threads", asked.append)
+    for batches in ("loader", "tensors"):
+        own, one = (pairs[peer] for peer in (f"{batches}, torch's threads", batches))
+        assert (own.ours, own.bar) == (one.ours, None)
+        settings = PEERS[own.peer].settings
+        assert settings == {k: v for k, v in PEERS[batches].settings.items() if k != "threads"}
+        plain.run(Task(listed[:1], tmp_path / "cache", tmp_path, settings))
+        assert asked == []
+
+
+def test_the_machine_names_its_gpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert machine()["gpu"] is None
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "NVIDIA H200")
+    assert machine()["gpu"] == "NVIDIA H200"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps a process's peak")
+def test_peak_memory_is_that_of_the_process_and_of_its_workers():
+    """Not of who started it, and held even where it was given back since."""
+    hold = "block = bytearray({} << 20); del block; print(flush=True); import time; time.sleep(60)"
+    held = bytearray(300 << 20)
+    held[::4096] = b"1" * len(held[::4096])
+    children = [
+        subprocess.Popen([sys.executable, "-c", hold.format(mib)], stdout=subprocess.PIPE) for mib in (90, 30)
+    ]
+    try:
+        for child in children:
+            child.stdout.readline()
+        peaks = [scaling.peak_mib(psutil.Process(child.pid)) for child in children]
+        found = scaling.peaks_mib()
+    finally:
+        for child in children:
+            child.kill()
+            child.communicate()
+    assert 90 < peaks[0] < 150
+    assert 30 < peaks[1] < 90
+    assert found["peak_rss_mib"] > 300
+    assert found["workers_peak_rss_mib"] >= sum(peaks)
 
 
 def test_ratios_are_taken_within_a_round():

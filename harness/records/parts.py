@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Iterator
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -130,11 +131,17 @@ def _row(stored: Stored) -> dict[str, Any]:
     }
 
 
+@lru_cache(maxsize=1024)
+def _parsed(text: str) -> Any:
+    """What a JSON text says, once for all records that say it: replicates differ in their seeds alone."""
+    return json.loads(text)
+
+
 def _stored(row: dict[str, Any]) -> Stored:
-    provenance = Provenance(versions=json.loads(row["versions"]), **{name: row[name] for name in _PROVENANCE})
+    provenance = Provenance(versions=_parsed(row["versions"]), **{name: row[name] for name in _PROVENANCE})
     record = Record(
         **{name: row[name] for name in _PLAIN if name in row},  # older parts know no members
-        config=json.loads(row["config"]),
+        config=_parsed(row["config"]),
         reason=row["reason"],
         curves=dict(row["curves"]),
         final=dict(row["final"]),

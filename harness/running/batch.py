@@ -94,12 +94,10 @@ def _run(bench: Bench, jobs: list[Job]) -> None:
     futures: dict[Future[Answer], Job] = {}
     for job in jobs:
         futures[bench.executor.submit(job, shares.of(job))] = job
-    open_futures = set(futures)
-    while open_futures:
-        done, open_futures = wait(open_futures, timeout=POLL_S, return_when=FIRST_COMPLETED)
-        for future in done:
+    while futures:
+        for future in wait(futures, timeout=POLL_S, return_when=FIRST_COMPLETED).done:
             _keep(bench, future.result())
-            shares.of(futures[future])(1.0)
+            shares.of(futures.pop(future))(1.0)  # its records are on disk: none is held any longer
         bench.observer.share(shares.done(), shares.trials)
 
 

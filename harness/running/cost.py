@@ -61,11 +61,13 @@ class Plan(Word):
     detectable: list[str]
 
 
-def make_plan(design: Design, results: Path, workers: int, device: str = "cpu") -> Plan:
+def make_plan(
+    design: Design, results: Path, workers: int, device: str = "cpu", largest: int = LARGEST
+) -> Plan:
     """Plan a study: its arms and stacks, minutes by the measured pace of a few steps, what it can detect.
 
-    Takes a few seconds where programs have not been timed before. Tuned points that Optuna would choose
-    are stood in for by the arm's defaults.
+    At most `largest` trials train together. Takes a few seconds where programs have not been timed
+    before. Tuned points that Optuna would choose are stood in for by the arm's defaults.
     """
     shared = tuned_as(design)
     trials = list(_trials(design, shared))
@@ -73,8 +75,8 @@ def make_plan(design: Design, results: Path, workers: int, device: str = "cpu") 
     phases = [[t for t in trials if t.phase == phase] for phase in ("tune", "judge")]
     cache = results.absolute() / CACHE
     pacer = pacer_of(cache, device)
-    stacks = [stack for phase in phases for stack in shared_out(phase, workers, LARGEST, pacer)]
-    measured = [_stack_plan(group, cache, pacer) for group in _alike(stacks)]
+    stacks = [stack for phase in phases for stack in shared_out(phase, workers, largest, pacer)]
+    measured = [_stack_plan(group, cache, pacer, largest) for group in _alike(stacks)]
     seconds = sum(s.count * s.size * s.trial_s for s in measured)
     left = seconds * (1 - kept / len(trials))
     return Plan(
@@ -151,12 +153,12 @@ def _alike(stacks: Sequence[Stack]) -> list[list[Stack]]:
     return list(groups.values())
 
 
-def _stack_plan(group: Sequence[Stack], cache: Path, pacer: Pacer) -> StackPlan:
+def _stack_plan(group: Sequence[Stack], cache: Path, pacer: Pacer, largest: int) -> StackPlan:
     """The stacks that a program's jobs are trained in, by its pace on data of a single replicate."""
     stack = group[0]
     splits = [splits_of(stack.trials[0], cache)]
-    pace, trials = pacer.pace(stack, splits), len(stack.trials)
-    parts = pace.parts(trials, LARGEST)
+    pace, trials = pacer.pace(stack, splits, largest), len(stack.trials)
+    parts = pace.parts(trials, largest)
     size = math.ceil(trials / parts)
     return StackPlan(
         count=len(group) * parts,

@@ -7,6 +7,7 @@ torch, so that a worker can be doing that while its driver does.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import queue
 import threading
@@ -19,7 +20,7 @@ from harness.running.worker import Worker, can_fork
 if TYPE_CHECKING:
     from harness.running.job import Answer, Job, Report
 
-MAX_TRIES = 3  # of a job whose worker died
+MAX_TRIES = 3  # of a job whose worker dies, and more until its trials were tried one at a time
 
 
 class Executor(Protocol):
@@ -40,7 +41,8 @@ class Executor(Protocol):
 class WorkerProcesses:
     """One supervised process a slot: a worker that dies is replaced and its job runs again.
 
-    Jobs are taken in the order of their submission. A job that kills its worker three times fails.
+    Jobs are taken in the order of their submission. A job that kills its worker three times, at last with
+    its trials trained one at a time, fails.
     Used in a `with`, it closes at the end.
     """
 
@@ -97,6 +99,11 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def workers_on(device: str) -> int:
+    """How many workers a device is given: one a core, and one a GPU."""
+    return cores() if device == "cpu" else 1
+
+
 class _Task:
     def __init__(self, job: Job, report: Report, future: Future[Answer]) -> None:
         self.job, self.report, self.future = job, report, future
@@ -134,8 +141,7 @@ class _Slot(threading.Thread):
             self.join()
 
     def _run_task(self, task: _Task) -> None:
-        code = None
-        for _ in range(MAX_TRIES):
+        for tries in itertools.count(1):
             try:
                 worker = self._worker or self._start_another()
                 if self._closing.is_set():
@@ -146,11 +152,13 @@ class _Slot(threading.Thread):
                 code = self._bury()
                 if self._closing.is_set():
                     return
-                task.job = task.job.halved()  # it may have taken more memory than there is
+                if tries >= MAX_TRIES and task.job.largest == 1:
+                    task.future.set_exception(_ended(task.job, tries, code))
+                    return
+                task.job = task.job.smaller()  # it may have taken more memory than there is
             except Exception as error:
                 task.future.set_exception(error)
                 return
-        task.future.set_exception(_ended(task.job, code))
 
     def _start_another(self) -> Worker:
         try:
@@ -170,8 +178,8 @@ class _Slot(threading.Thread):
         return None if dead is None else dead.exit_code()
 
 
-def _ended(job: Job, code: int | None) -> RunFailed:
+def _ended(job: Job, tries: int, code: int | None) -> RunFailed:
     return RunFailed(
-        f"a stack of {len(job.stack.trials)} trials ended its worker process {MAX_TRIES} times (exit code "
-        f"{code}), the last time in parts of at most {job.largest}. Finished trials are kept."
+        f"a stack of {len(job.stack.trials)} trials ended its worker process {tries} times (exit code "
+        f"{code}), the last time trained one at a time. Finished trials are kept."
     )

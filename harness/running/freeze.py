@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from harness.analysis.target import tuning_target
 from harness.errors import BadInput
 from harness.records.store import Store
 from harness.words.design import Choice, Design, Frozen
+from harness.words.form_errors import shown
 from harness.words.outcome import Outcome
 from harness.words.record import Record
 
+STUDY, REPLICATES = "study.", "judge.replicates"
+MOST_TOLD = 5  # changes that a refusal lists
 DESIGN = "the study (claim, arms, tuning, replicates, hypotheses or gates)"
 
+Changes = Mapping[str, tuple[Any, Any]]  # dotted path -> the value before and now
 Tuned = Mapping[str, Mapping[int, list[Record]]]  # arm -> point -> one record a seed
 
 
@@ -62,7 +67,7 @@ def freeze(
     if before is None or before.hash == frozen.hash:
         return before or frozen
     if amendment is None:
-        raise _refusal(design, before, _difference(before, frozen))
+        raise _refusal(design, before, changed(_found(before), _found(frozen)))
     note = f"{frozen.time}: {amendment} ({_difference(before, frozen)})"
     return frozen.model_copy(update={"amendments": [*before.amendments, note]})
 
@@ -75,17 +80,51 @@ def judged_under(store: Store) -> Frozen | None:
     return frozen
 
 
-def check_design(design: Design, before: Frozen | None, amendment: str | None) -> None:
-    """Refuse a design other than the judged one before anything is run or written. Raises BadInput."""
-    if before is not None and before.design_hash != design.hash and amendment is None:
-        raise _refusal(design, before, f"changed is {DESIGN}")
+def check_design(design: Design, store: Store, amendment: str | None, command: str = "") -> Frozen | None:
+    """What an earlier judging held to, None where there was none; nothing is run or written.
+
+    Raises BadInput for another design that no `amendment` explains: it says what changed from what to
+    what, and how to go on. `command` runs the study as its file says.
+    """
+    before = judged_under(store)
+    if before is None or before.design_hash == design.hash or amendment is not None:
+        return before
+    old = store.design()
+    changes = changed(old.deciding(), design.deciding()) if old is not None else {}
+    said = {path.removeprefix(STUDY): pair for path, pair in changes.items() if path.startswith(STUDY)}
+    raise _refusal(design, before, said or changes, command)  # the rest follows from what the study says
 
 
-def _refusal(design: Design, before: Frozen, difference: str) -> BadInput:
+def changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> Changes:
+    """Dotted path -> its value before and now, of all that differs; None where there is none."""
+    before, now = _leaves(old), _leaves(new)
+    paths = dict.fromkeys([*before, *now])
+    return {p: (before.get(p), now.get(p)) for p in paths if before.get(p) != now.get(p)}
+
+
+def _leaves(tree: Any, path: str = "") -> dict[str, Any]:
+    """Every value of a tree by its dotted path; an empty list or mapping is one too."""
+    items = tree.items() if isinstance(tree, Mapping) else enumerate(tree) if isinstance(tree, list) else ()
+    below = [_leaves(value, f"{path}.{key}".lstrip(".")) for key, value in items]
+    return {p: value for found in below for p, value in found.items()} or {path: tree}
+
+
+def _found(frozen: Frozen) -> dict[str, Any]:
+    """What tuning found, of all that is frozen."""
+    return {"target": frozen.targets, "tuned": frozen.choices}
+
+
+def _refusal(design: Design, before: Frozen, changes: Changes, command: str = "") -> BadInput:
+    command = command or f"harness run {design.name}" + (f" --tier {design.tier}" if design.tier else "")
+    told = [f"{path} {shown(old)} -> {shown(new)}" for path, (old, new) in changes.items()]
+    more = [f"{len(told) - MOST_TOLD} more"] if len(told) > MOST_TOLD else []
+    old, new = (f"{command} --replicates {n}" for n in changes.get(REPLICATES, (None, None)))
+    back = f"Go on as it was judged: {old}" if list(changes) == [REPLICATES] else "Take the change back"
     return BadInput(
-        f"study {design.name!r} was judged under another design, frozen {before.time}: {difference}. "
-        "Results seen under one design don't count for another. Take the change back, or disclose it "
-        f'in the report: harness run {design.name} --amend "why it changed"'
+        f"study {design.name!r} was judged under another design, frozen {before.time}; changed since: "
+        f"{', '.join([*told[:MOST_TOLD], *more]) or DESIGN}. Results seen under one design don't count for "
+        f"another. {back}; or disclose the change in the report: "
+        f'{new if REPLICATES in changes else command} --amend "why it changed"'
     )
 
 

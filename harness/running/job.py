@@ -37,9 +37,12 @@ class Job(NamedTuple):
     predicted: frozenset[str] = frozenset()  # ids of the trials that leave predictions too
     largest: int = LARGEST  # trials trained together, at most
 
-    def halved(self) -> Job:
-        """The job with stacks of at most half as many trials."""
-        return self._replace(largest=max(1, min(self.largest, len(self.stack.trials)) // 2))
+    def smaller(self) -> Job:
+        """The job in stacks of at most a quarter of the trials that it was trained in, as far as is known."""
+        n = len(self.stack.trials)
+        pace = pacer_of(self.cache_dir, self.device).known(self.stack.key)
+        size = math.ceil(n / pace.parts(n, self.largest)) if pace.step_s else min(n, self.largest)
+        return self._replace(largest=max(1, size // 4))
 
 
 def pacer_of(cache_dir: Path, device: str) -> Pacer:
@@ -86,7 +89,7 @@ def _loaded(job: Job) -> list[Splits]:
 
 
 def _train_in_parts(job: Job, splits: Sequence[Splits], report: Report) -> Answer:
-    """Train the stack part by part, in stacks of the fastest size; out of memory halves that."""
+    """Train the stack part by part, in stacks of the fastest size; out of memory halves that for good."""
     trials, records, predictions = job.stack.trials, list[Record](), dict[str, Predictions]()
     size = part_size(job, splits)
 
@@ -108,15 +111,17 @@ def _train_in_parts(job: Job, splits: Sequence[Splits], report: Report) -> Answe
             if size == 1 or not is_out_of_memory(error):
                 raise
             size = math.ceil(size / 2)
+            pacer_of(job.cache_dir, job.device).bound(job.stack.key, size)
     return Answer(records, predictions)
 
 
 def part_size(job: Job, splits: Sequence[Splits]) -> int:
     """How many of the job's trials to train together: whatever takes the least time."""
     n = len(job.stack.trials)
-    if n == 1:
+    if min(n, job.largest) == 1:
         return 1
-    return math.ceil(n / pacer_of(job.cache_dir, job.device).pace(job.stack, splits).parts(n, job.largest))
+    pace = pacer_of(job.cache_dir, job.device).pace(job.stack, splits, job.largest)
+    return math.ceil(n / pace.parts(n, job.largest))
 
 
 def _failed(trial: Trial, job: Job, reason: str) -> Record:

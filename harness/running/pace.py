@@ -16,15 +16,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from harness.catalogue.data.base import Splits
 from harness.errors import RunFailed
 from harness.files import write_bytes
 from harness.running.memory import free_bytes, held_bytes, is_out_of_memory
-from harness.running.timing.machine import processor
+from harness.running.timing.machine import device_name, processor
 from harness.training.members import stacked_orders
 from harness.training.products import library
-from harness.training.run import Run, plan_steps, start
+from harness.training.run import Coefficients, Run, plan_steps, start
 from harness.training.stack import Stack
 from harness.training.train import one_thread, train_step
 from harness.words.base import Word, content_hash
@@ -42,9 +43,15 @@ MEMORY_SHARE = 0.5  # of what is free to one worker
 
 
 class Pace(Word):
-    """Seconds a step takes, for each trial, by the size of its stack."""
+    """Seconds a step takes, for each trial, by the size of its stack.
+
+    `held`: bytes that the largest of them took. `fits`: the most trials that are trained together, where
+    a larger stack had not enough memory.
+    """
 
     step_s: dict[int, float]
+    held: int = 0
+    fits: int | None = None
 
     @property
     def is_telling(self) -> bool:
@@ -59,16 +66,22 @@ class Pace(Word):
         """Seconds an evaluation of one trial takes: forward alone, a third of what a step does an example."""
         return self.step(size) * examples / batch_size / 3
 
-    def also(self, size: int, step_s: float) -> Pace:
-        """This pace and that of one more size."""
-        return Pace(step_s={**self.step_s, size: step_s})
+    def also(self, size: int, step_s: float, held: int = 0) -> Pace:
+        """This pace and that of a larger size, which took so many bytes."""
+        times = {**self.step_s, size: step_s}
+        return self.model_copy(update={"step_s": times, "held": max(held, self.held)})
+
+    def at_most(self, size: int) -> Pace:
+        """This pace where stacks of more than `size` don't fit."""
+        return self.model_copy(update={"fits": min(size, self.fits or size)})
 
     def parts(self, trials: int, largest: int) -> int:
         """Into how many stacks of at most `largest` to cut so many trials, for about the least time.
 
         Of those the smallest. Alone is the smallest of all, so that no stack is chosen in which a trial
-        takes longer than alone.
+        takes longer than alone; nor is one that doesn't fit.
         """
+        largest = min(largest, self.fits or largest)
         sizes = {math.ceil(trials / n) for n in range(math.ceil(trials / largest), trials + 1)}
         times = {size: self.step(size) for size in sizes}
         size = min(size for size in sizes if times[size] <= (1 + GAIN) * min(times.values()))
@@ -102,52 +115,60 @@ class Pacer(Word):
     folder: Path
     device: str = "cpu"
 
-    def pace(self, stack: Stack, splits: Sequence[Splits]) -> Pace:
-        """The pace of a stack's program up to its size; timed where that isn't known yet.
+    def pace(self, stack: Stack, splits: Sequence[Splits], largest: int | None = None) -> Pace:
+        """The pace of a stack's program up to its size, or `largest`; timed where that isn't known yet.
 
         `splits` are the data of its trials, or of one of them, which then stands for all. Timing ends
         where it has taken SPENT of what the stack itself will take, but not before two sizes are known
-        of a program whose step alone isn't short.
+        of a program whose step alone isn't short. It ends too where the next size would not fit: it is
+        expected to take so much more than the one before.
         """
         known = timed = self.known(stack.key)
-        before, taken, started = held_bytes(self.device), 0, time.perf_counter()
+        before, started = held_bytes(self.device), time.perf_counter()
         trial_steps = len(stack.trials) * plan_steps(stack.config, len(splits[0].y_train))[0]
-        while (size := self._next(timed, len(stack.trials), taken)) is not None:
+        most = min(len(stack.trials), largest or len(stack.trials))
+        while (size := _next(timed, most)) is not None:
             spent = time.perf_counter() - started
             if timed.is_telling and spent > SPENT * trial_steps * min(timed.step_s.values()):
                 break
+            last = max(timed.step_s, default=1)
+            if timed.held * size / last > MEMORY_SHARE * free_bytes(self.device):
+                timed = timed.at_most(last)
+                break
             try:
-                timed = timed.also(size, _time(stack, splits, size, self.device))
+                step_s = _time(stack, splits, size, self.device)
             except Exception as error:
                 if not timed.step_s or not is_out_of_memory(error):
                     raise
+                timed = timed.at_most(last)
                 break
-            taken = max(0, held_bytes(self.device) - before)
+            timed = timed.also(size, step_s, held_bytes(self.device) - before)
         if timed != known:
             _write(self._file(stack.key), timed)
         return timed
+
+    def bound(self, key: str, size: int) -> None:
+        """Remember that of a program more than `size` trials together don't fit into memory."""
+        _write(self._file(key), self.known(key).at_most(size))
 
     def known(self, key: str) -> Pace:
         """What is remembered of a program, by its stacks' key; no size where it was never timed."""
         return _read(self._file(key))
 
     def _file(self, key: str) -> Path:
-        machine = [processor(), self.device, torch.__version__, library()]
+        machine = [processor(), device_name(self.device), torch.__version__, library()]
         return self.folder / f"{content_hash([key, *machine])}.json"
 
-    def _next(self, timed: Pace, most: int, taken: int) -> int | None:
-        """The next size to time, or None where larger ones promise nothing or don't fit.
 
-        `taken` bytes are what the largest so far took: the next is expected to take so much more.
-        """
-        if not timed.step_s:
-            return 1
-        largest = max(timed.step_s)
-        following = next((size for size in SIZES if size > largest), most + 1)
-        if following > most or timed.step_s[largest] > WORSE * min(timed.step_s.values()):
-            return None
-        fits = taken * following / largest <= MEMORY_SHARE * free_bytes(self.device)
-        return following if fits else None
+def _next(timed: Pace, most: int) -> int | None:
+    """The next size to time, or None where larger ones promise nothing or don't fit."""
+    if not timed.step_s:
+        return 1
+    largest, most = max(timed.step_s), min(most, timed.fits or most)
+    following = next((size for size in SIZES if size > largest), most + 1)
+    if following > most or timed.step_s[largest] > WORSE * min(timed.step_s.values()):
+        return None
+    return following
 
 
 def _read(file: Path) -> Pace:
@@ -174,9 +195,15 @@ def _time(stack: Stack, splits: Sequence[Splits], size: int, device: str) -> flo
         run = start(Stack(stack.key, trials), data, torch.device(device))
         n_train = len(run.data.splits["train"])
         orders = stacked_orders(trials, n_train, batch_size_of(stack.config, n_train), run.params.device)
-        ahead = run.coefficients(range(WARM_UP + TIMED))
-        steps = [_timed(run, partial(train_step, run, i, next(orders), c)) for i, c in enumerate(ahead)]
+        ahead = enumerate(run.coefficients(range(WARM_UP + TIMED)))
+        steps = [_timed(run, partial(_step, run, i, next(orders), its)) for i, its in ahead]
     return min(steps[WARM_UP:]) / size
+
+
+def _step(run: Run, step: int, index: Tensor, coefficients: Coefficients) -> None:
+    """A step on batches of index (M, B), which it gathers itself."""
+    (batch,) = run.data.batches(index.unsqueeze(0))
+    train_step(run, step, batch, coefficients)
 
 
 def _timed(run: Run, work: Callable[[], object]) -> float:

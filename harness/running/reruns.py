@@ -7,20 +7,24 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from harness.errors import BadInput
 from harness.records.store import Store
 from harness.running.job import CACHE, Job, run_job
 from harness.training.stack import Stack
 from harness.words.record import Record
+from harness.words.tolerance import tolerance_of
 from harness.words.trial import Trial
 
 SHORTEST_ID = 4
 
 
-def reproduce(results: Path, trial: str, device: str) -> dict[str, Any]:
+def reproduce(results: Path, trial: str, device: str | None = None) -> dict[str, Any]:
     """Run a recorded trial again, alone, and compare every metric; see `compare`. Nothing is stored.
 
     `trial` is a trial's id or the beginning of one. Raises BadInput where it fits no record, or several.
+    Runs on the record's own kind of device unless told otherwise; where there is no GPU, on the CPU.
     """
     recorded = find_record(results, trial)
     again = Trial(
@@ -30,7 +34,8 @@ def reproduce(results: Path, trial: str, device: str) -> dict[str, Any]:
         config=dict(recorded.config),
         member=recorded.member,
     )
-    job = Job(Stack("alone", (again,)), results.absolute() / CACHE, device)
+    where = device or ("cuda" if recorded.provenance.device != "cpu" and torch.cuda.is_available() else "cpu")
+    job = Job(Stack("alone", (again,)), results.absolute() / CACHE, where)
     (record,) = run_job(job).records
     found = compare(recorded, record)
     then, now = recorded.provenance, record.provenance
@@ -61,14 +66,19 @@ def find_record(results: Path, trial: str) -> Record:
 
 
 def compare(recorded: Record, again: Record) -> dict[str, Any]:
-    """The trial, whether every metric is the same bit for bit, and the largest difference."""
+    """The trial, whether every metric is the same to within the devices' `tolerance`, the largest difference.
+
+    The tolerance is relative; on a CPU it is 0: the same bit for bit.
+    """
     pairs = list(_pairs(recorded, again))
+    tolerance = tolerance_of(recorded.provenance.device, again.provenance.device)
     differences = [0.0 if _same(a, b) else abs(a - b) for a, b in pairs]
     shape = recorded.steps == again.steps and recorded.status == again.status
     return {
         "trial": recorded.trial,
         "replicate": recorded.replicate,
-        "same": shape and all(_same(a, b) for a, b in pairs),
+        "same": shape and all(_same(a, b) or abs(a - b) <= tolerance * abs(a) for a, b in pairs),
+        "tolerance": tolerance,
         "max_difference": max(differences, default=0.0),
         "compared": len(pairs),
         "stack_size": recorded.provenance.stack_size,

@@ -49,6 +49,8 @@ COMPARISONS: tuple[tuple[str, Comparison], ...] = (
                 ("loader", "harness", 8.0),
                 ("loader+mlflow", "harness+mlflow", 8.0),
                 ("tensors", "harness", None),
+                ("loader, torch's threads", "harness", None),
+                ("tensors, torch's threads", "harness", None),
                 ("n_jobs=2", "harness", None),
                 ("ray", "harness", None),
             ),
@@ -76,7 +78,13 @@ COMPARISONS: tuple[tuple[str, Comparison], ...] = (
         Comparison(
             "mnist",
             studies.mnist,
-            _pairs(("loader", TWO, 1.5), ("tensors", TWO, 1.0), ("n_jobs=2", TWO, None)),
+            _pairs(
+                ("loader", TWO, 1.5),
+                ("tensors", TWO, 1.0),
+                ("loader, torch's threads", TWO, None),
+                ("tensors, torch's threads", TWO, None),
+                ("n_jobs=2", TWO, None),
+            ),
         ),
     ),
     (

@@ -31,6 +31,7 @@ class Side(NamedTuple):
     needs: str = "torch"
 
 
+# One thread each, the faster way for small networks, and as torch starts when nobody says how many.
 PEERS: dict[str, Side] = {
     "loader": Side("Optuna + PyTorch, DataLoader", "peers.plain", {"batches": "loader", "threads": 1}),
     "loader+mlflow": Side(
@@ -39,6 +40,14 @@ PEERS: dict[str, Side] = {
         {"batches": "loader", "threads": 1},
     ),
     "tensors": Side("Optuna + PyTorch, data in tensors", "peers.plain", {"batches": "tensors", "threads": 1}),
+    "loader, torch's threads": Side(
+        "Optuna + PyTorch, DataLoader, as many threads as torch takes", "peers.plain", {"batches": "loader"}
+    ),
+    "tensors, torch's threads": Side(
+        "Optuna + PyTorch, data in tensors, as many threads as torch takes",
+        "peers.plain",
+        {"batches": "tensors"},
+    ),
     "n_jobs=2": Side(
         "Optuna n_jobs=2, DataLoader", "peers.plain", {"batches": "loader", "threads": 1, "jobs": 2}
     ),

@@ -9,21 +9,23 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import psutil
+import torch
 
 from harness.running.executors import cores
-from harness.running.timing.machine import processor
+from harness.running.timing.machine import device_name, processor
 from harness.training.products import library
 
 PACKAGES = ("torch", "optuna", "mlflow", "scikit-learn", "numpy", "ray", "nn-harness")
 
 
 def machine() -> dict[str, Any]:
-    """Processor, cores, memory, versions, and how busy the machine was."""
+    """Processor, cores, memory, GPU, versions, and how busy the machine was."""
     return {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "processor": processor(),
         "cores": cores(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "gpu": device_name("cuda") if torch.cuda.is_available() else None,
         "products": library(),
         "system": platform.system(),
         "python": platform.python_version(),

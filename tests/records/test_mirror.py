@@ -7,11 +7,13 @@ import json
 import socket
 import sqlite3
 import time
+import weakref
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
@@ -23,12 +25,13 @@ from harness.records import runs
 from harness.records.files import Lock
 from harness.records.mirror import Mirror, Places, SyncResult, places, sync
 from harness.records.mirror_process import MirrorProcess
-from harness.records.parts import Stored
+from harness.records.parts import GROUP, Stored
 from harness.records.store import Store
 from harness.records.tracking import default_uri, tracking_uri
 from harness.records.view import NOTE_TAG, VIEW_TAG, view_url
 from harness.words.paths import flatten
 from harness.words.record import Record, Status
+from harness.words.trial import Planned
 from harness.words.verdict import ArmSummary, StudyVerdict
 from tests.records.examples import EVALUATIONS, config, design, planned, record
 
@@ -217,6 +220,32 @@ def content(folder: Path) -> dict[str, bytes]:
     left_out = ("mirror.json", "mirror.log", "mirror.lock")
     files = (p for p in folder.rglob("*") if p.is_file() and p.name not in left_out)
     return {str(p): p.read_bytes() for p in files}
+
+
+def test_a_mirror_holds_one_record_at_a_time_however_many_wait(
+    where: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is no queue to fill: what waits lies in the store, and is read a group of rows at a time."""
+    put(where, *(record(i) for i in range(400)))
+    seen: list[weakref.ref[Record]] = []
+    most, groups = [0], []
+    read = pq.ParquetFile.iter_batches
+
+    def count(mirror: Mirror, stored: Stored, places: list[Planned], study_hash: str) -> None:
+        seen.append(weakref.ref(stored.record))
+        most[0] = max(most[0], sum(row() is not None for row in seen))
+
+    def batches(file: pq.ParquetFile, batch_size: int) -> Iterator[Any]:
+        for batch in read(file, batch_size):
+            groups.append(len(batch))
+            yield batch
+
+    monkeypatch.setattr(Mirror, "_mirror", count)
+    monkeypatch.setattr(pq.ParquetFile, "iter_batches", batches)
+    with Mirror(where) as mirror:
+        assert mirror.catch_up().created == len(seen) == 400
+    assert most[0] <= 2  # the one at hand, and the one read next
+    assert max(groups) <= GROUP < len(seen)
 
 
 def test_a_dead_server_fails_fast_and_the_store_is_untouched(where: Places, dead_server: str) -> None:

@@ -77,8 +77,9 @@ def test_timed_programs_cost_seconds(stacks, tmp_path):
 
 
 @pytest.mark.parametrize(("device", "jobs"), [("cpu", 4), ("cuda", 1)])
-def test_a_job_on_a_cpu_is_no_more_work_than_may_be_lost(device, jobs, tmp_path):
+def test_a_job_on_a_cpu_is_no_more_work_than_may_be_lost(device, jobs, tmp_path, monkeypatch):
     """Ten trials of 300,000 steps x 30 examples x 1,540 parameters."""
+    monkeypatch.setattr("torch.cuda.get_device_name", lambda device: "some GPU")
     trials = [trial_of(r, model__widths=[30], train__steps=300_000) for r in range(10)]
     pacer = Pacer(folder=tmp_path, device=device)
     assert trials_within(JOB_WORK, trials[0].config) == 3

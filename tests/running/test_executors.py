@@ -11,9 +11,10 @@ import pytest
 
 from harness.errors import DataMissing, RunFailed
 from harness.planning.trials import judge_trials
+from harness.running import executors as executors_module
 from harness.running import worker as worker_module
 from harness.running.batch import run_batch
-from harness.running.executors import MAX_TRIES, WorkerProcesses
+from harness.running.executors import MAX_TRIES, WorkerProcesses, cores, workers_on
 from harness.running.here import ThisProcess
 from harness.running.job import Job, run_job
 from harness.running.worker import work
@@ -126,6 +127,56 @@ def test_a_job_that_always_kills_its_worker_fails_and_the_others_are_kept(pool, 
     assert len(killed) == MAX_TRIES
     assert b.store.finished() == {t.id for t in adam}
     assert len(sgd) + len(adam) == JUDGED
+
+
+@pytest.fixture
+def mortal(monkeypatch):
+    """Workers that die of more than so many trials together; the sizes they were given."""
+    tried = []
+
+    def _mortal(most):
+        class Mortal:
+            def __init__(self, forked):
+                pass
+
+            def run(self, work, _report):
+                tried.append(min(work.largest, len(work.stack.trials)))
+                if tried[-1] > most:
+                    raise EOFError
+                return "answer"
+
+            def exit_code(self):
+                return -9
+
+            def end(self):
+                pass
+
+        monkeypatch.setattr(executors_module, "Worker", Mortal)
+        return tried
+
+    return _mortal
+
+
+def test_a_job_too_large_for_a_worker_shrinks(pool, job, mortal):
+    tried = mortal(most=4)
+    assert pool().submit(job(replicates=range(8)), lambda s: None).result(60) == "answer"
+    assert tried == [8, 2]
+
+
+@pytest.mark.parametrize(
+    ("trials", "sizes"), [(1, [1, 1, 1]), (8, [8, 2, 1]), (200, [200, 50, 12, 3, 1])], ids=str
+)
+def test_trials_are_tried_one_at_a_time_before_their_job_fails(pool, job, mortal, trials, sizes):
+    tried, work = mortal(most=0), job(replicates=[0])
+    many = work._replace(stack=work.stack._replace(trials=work.stack.trials * trials))
+    said = rf"of {trials} trials .* {len(sizes)} times \(exit code -9\), the last time trained one at a time"
+    with pytest.raises(RunFailed, match=said):
+        pool().submit(many, lambda s: None).result(60)
+    assert tried == sizes
+
+
+def test_a_gpu_has_one_worker():
+    assert (workers_on("cpu"), workers_on("cuda")) == (cores(), 1)
 
 
 def test_a_worker_that_cannot_be_started_fails_its_job(pool, job, monkeypatch):

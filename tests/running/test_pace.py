@@ -115,13 +115,27 @@ def test_no_larger_stack_is_timed_once_it_gets_slower(work, clock):
     assert asked == [1, 4]
 
 
+def test_no_stack_is_chosen_beyond_one_that_does_not_fit():
+    """Whatever gains its time promises: 52 of 256 trials by the times alone."""
+    gains = pace(s1=2000, s4=1000, s16=700)
+    assert -(-256 // gains.parts(256, 256)) > 16
+    for most in (1, 5, 16):
+        fits = gains.at_most(most)
+        for trials in range(1, 300):
+            assert -(-trials // fits.parts(trials, 256)) <= most
+    assert gains.at_most(16).at_most(4).at_most(8).fits == 4
+
+
 def test_memory_bounds_the_sizes(work, clock, monkeypatch):
     asked = clock({1: 5.0, 4: 2.0, 16: 1.0})
     monkeypatch.setattr(pace_module, "held_bytes", lambda device: 1000 + 100 * sum(asked[-1:]))
     monkeypatch.setattr(pace_module, "free_bytes", lambda device: 2000)  # half of it for a worker
     many = Stack(work.stack.key, work.stack.trials * 30)
-    assert pacer_of(work.cache_dir, "cpu").pace(many, DATA).step_s == {1: 5.0, 4: 2.0}
+    found = pacer_of(work.cache_dir, "cpu").pace(many, DATA)
+    assert (found.step_s, found.held, found.fits) == ({1: 5.0, 4: 2.0}, 400, 4)
     assert asked == [1, 4]
+    assert part_size(work._replace(stack=many), DATA) == 4
+    assert asked == [1, 4]  # remembered
     asked.clear()
     monkeypatch.setattr(pace_module, "free_bytes", lambda device: 0)
     lone = Pacer(folder=work.cache_dir / "other").pace(work.stack, DATA)
@@ -130,14 +144,31 @@ def test_memory_bounds_the_sizes(work, clock, monkeypatch):
     assert lone.parts(9, 256) == 9  # a stack that doesn't fit isn't tried
 
 
+def test_what_was_timed_before_says_what_larger_stacks_take(work, clock, monkeypatch):
+    """A process that has timed nothing itself still knows what to expect."""
+    asked = clock({1: 5.0, 4: 2.0, 16: 1.0})
+    monkeypatch.setattr(pace_module, "held_bytes", lambda device: 1000 + 100 * sum(asked[-1:]))
+    pacer_of(work.cache_dir, "cpu").pace(work.stack, DATA)  # nine trials: 1 and 4
+    monkeypatch.setattr(pace_module, "held_bytes", lambda device: 5000)
+    monkeypatch.setattr(pace_module, "free_bytes", lambda device: 3000)
+    many = Stack(work.stack.key, work.stack.trials * 30)
+    assert pacer_of(work.cache_dir, "cpu").pace(many, DATA).fits == 4  # 16 would take 1600
+    assert asked == [1, 4]
+
+
 def test_a_size_that_runs_out_of_memory_is_not_used(work, monkeypatch):
+    asked = []
+
     def _time(stack, splits, size, device):
-        if size > 1:
+        asked.append(size)
+        if size > 4:
             raise torch.OutOfMemoryError("none left")
-        return 1.0
+        return 1.0 / size
 
     monkeypatch.setattr(pace_module, "_time", _time)
-    assert pacer_of(work.cache_dir, "cpu").pace(work.stack, DATA).step_s == {1: 1.0}
+    many = work._replace(stack=Stack(work.stack.key, work.stack.trials * 30))
+    assert part_size(many, DATA) == part_size(many, DATA) == 4
+    assert asked == [1, 4, 16]  # once
 
 
 def test_damaged_memory_is_measured_anew(work, clock):
@@ -190,11 +221,15 @@ def test_out_of_memory_halves_the_stack_and_goes_on(work, monkeypatch):
         return train(stack, *rest)
 
     whole = run_job(work).records
-    monkeypatch.setattr(job_module, "part_size", lambda job, splits: 9)
+    (file,) = (work.cache_dir / "pace").iterdir()
+    file.write_bytes(pace(s1=100, s4=50).model_dump_json().encode())  # by which nine train together
     monkeypatch.setattr(job_module, "train", limited)
     halved = run_job(work).records
     assert sizes == [9, 5, 3, 3, 3]
     assert numbers(halved) == numbers(whole)
+    sizes.clear()
+    assert numbers(run_job(work).records) == numbers(whole)
+    assert sizes == [3, 3, 3]  # remembered
 
 
 def test_one_trial_that_does_not_fit_fails(work, monkeypatch):
@@ -207,9 +242,39 @@ def test_one_trial_that_does_not_fit_fails(work, monkeypatch):
     assert "MemoryError: none left" in records[0].reason
 
 
-def test_a_job_whose_worker_died_is_halved(work):
-    assert [work.halved().largest, work.halved().halved().largest] == [4, 2]
-    assert work._replace(largest=1).halved().largest == 1
+def test_a_job_whose_worker_died_is_trained_in_a_quarter_of_what_it_was(work):
+    many = work._replace(stack=Stack(work.stack.key, work.stack.trials * 30))  # 270
+    assert [many.smaller().largest, many.smaller().smaller().largest] == [64, 16]
+    assert work.smaller().smaller().largest == work._replace(largest=1).smaller().largest == 1
+
+
+def test_the_quarter_is_of_the_stacks_that_the_pace_chose(work, clock):
+    clock({1: 100e-6, 4: 60e-6, 16: 50e-6, 64: 90e-6})
+    many = work._replace(stack=Stack(work.stack.key, work.stack.trials * 28))  # 252
+    sizes = []
+    for _ in range(4):
+        sizes.append(part_size(many, DATA))
+        many = many.smaller()
+    assert sizes == [12, 3, 1, 1]
+
+
+def test_no_size_is_timed_beyond_the_largest(work, clock):
+    asked = clock({1: 5.0, 4: 2.0})
+    assert part_size(work._replace(largest=1), DATA) == 1
+    assert asked == []
+    many = Stack(work.stack.key, work.stack.trials * 30)
+    assert part_size(work._replace(stack=many, largest=4), DATA) == 4
+    assert asked == [1, 4]
+
+
+def test_each_gpu_has_a_pace_of_its_own(tmp_path, monkeypatch):
+    cuda = pacer_of(tmp_path, "cuda")
+    for name in ("NVIDIA A", "NVIDIA B"):
+        monkeypatch.setattr(torch.cuda, "get_device_name", lambda device, name=name: name)
+        assert cuda.known("x") == Pace(step_s={})
+        cuda.bound("x", 7)
+        assert cuda.known("x").fits == 7
+    assert pacer_of(tmp_path, "cpu").known("x").fits is None
 
 
 def test_the_parts_of_a_job_report_one_share(work, monkeypatch):

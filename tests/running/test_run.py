@@ -1,14 +1,20 @@
 """A study from its design to judged records: what runs, what is kept, what is refused."""
 
 import math
+import threading
+import weakref
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from harness.errors import BadInput, RunFailed
 from harness.planning.trials import judge_trials, n_trials
 from harness.records.store import Store
+from harness.running import reruns
+from harness.running.batch import run_batch
 from harness.running.executors import WorkerProcesses
 from harness.running.here import ThisProcess
+from harness.running.job import Answer, run_job
 from harness.running.reruns import compare
 from harness.running.run import run_study, score, selection
 from harness.words.outcome import Outcome
@@ -67,6 +73,33 @@ def test_a_whole_run(design, bench):
         if p.phase == "judge":
             assert p.params == choices[p.arm].params
             assert record.config["optimizer"]["lr"] == p.params["optimizer.lr"]
+
+
+def test_records_on_disk_are_held_no_longer(design, bench, monkeypatch):
+    """However many stacks a batch has: each ends here after the one before is kept."""
+    turn, held, alive, append = threading.Semaphore(1), [], [], Store.append
+
+    class OneAfterTheOther:
+        workers = 1
+
+        def __init__(self):
+            self._threads = ThreadPoolExecutor(1)
+
+        def submit(self, job, report):
+            return self._threads.submit(lambda: (turn.acquire(), run_job(job, report))[1])
+
+    def kept(store, records):
+        alive.append(sum(record() is not None for record in held))
+        held.extend(weakref.ref(record) for record in records)
+        append(store, records)
+        turn.release()
+
+    monkeypatch.setattr(Store, "append", kept)
+    plan, b = design(), bench(OneAfterTheOther(), largest_stack=2)
+    judged = [t for arm in plan.arms for t, _ in judge_trials(plan, arm, {"optimizer.lr": 0.01})]
+    run_batch(b, "judging", judged)
+    assert len(held) == JUDGED
+    assert max(alive) <= 2  # of the last stack
 
 
 def test_replicates_are_paired_across_arms(design, bench):
@@ -184,7 +217,7 @@ def test_a_study_changed_after_judging_is_refused_or_amended(design, bench):
     with pytest.raises(BadInput, match="judged under another design") as caught:
         run_study(changed, refused)
     assert "--amend" in str(caught.value)
-    assert "the study" in str(caught.value)
+    assert "changed since: hypotheses.0.delta.value 0.01 -> 0.002." in str(caught.value)
     assert refused.executor.jobs == []
     assert refused.store.frozen() == before
     assert refused.store.design() == design()
@@ -325,6 +358,66 @@ def test_compare_finds_the_least_difference(design, bench):
     assert not compare(record, record.model_copy(update={"status": Status.DIVERGED}))["same"]
     shorter = {k: v for k, v in record.final.items() if k != "val/loss"}
     assert not compare(record, record.model_copy(update={"final": shorter}))["same"]
+
+
+@pytest.mark.parametrize(
+    ("there", "here", "by", "same"),
+    [
+        ("cpu", "cpu", 1e-9, False),
+        ("NVIDIA H200", "NVIDIA H200", 5e-4, True),
+        ("NVIDIA H200", "NVIDIA H200", 2e-3, False),
+        ("NVIDIA H200", "cpu", 5e-4, True),
+        ("cpu", "NVIDIA H200", 5e-4, True),
+    ],
+)
+def test_on_a_gpu_rounding_may_differ(design, bench, there, here, by, same):
+    """As much as the tests of equality allow it, and the check says how much that is."""
+    b = bench()
+    run_study(design(), b)
+    record = next(iter(b.store.load().values()))
+
+    def on(device, share=1.0):
+        final = {name: share * value for name, value in record.final.items()}
+        provenance = record.provenance.model_copy(update={"device": device})
+        return record.model_copy(update={"final": final, "provenance": provenance})
+
+    found = compare(on(there), on(here, 1 + by))
+    assert (found["same"], found["tolerance"]) == (same, 0.0 if there == here == "cpu" else 1e-3)
+    nowhere = on(here).model_copy(update={"final": {**record.final, "val/loss": math.nan}})
+    assert not compare(on(there), nowhere)["same"]
+
+
+@pytest.mark.parametrize(
+    ("recorded", "gpu", "asked", "ran"),
+    [
+        ("cpu", True, None, "cpu"),
+        ("NVIDIA H200", True, None, "cuda"),
+        ("NVIDIA H200", False, None, "cpu"),
+        ("cpu", True, "cuda", "cuda"),
+        ("NVIDIA H200", True, "cpu", "cpu"),
+    ],
+)
+def test_a_trial_is_reproduced_on_its_own_device(
+    design, bench, tmp_path, monkeypatch, recorded, gpu, asked, ran
+):
+    b = bench()
+    run_study(design(), b)
+    record = next(iter(b.store.load().values()))
+    provenance = record.provenance.model_copy(update={"device": recorded})
+    jobs = []
+
+    def run_job(job):
+        jobs.append(job)
+        return Answer([record])
+
+    monkeypatch.setattr(reruns, "run_job", run_job)
+    monkeypatch.setattr(
+        reruns, "find_record", lambda *_: record.model_copy(update={"provenance": provenance})
+    )
+    monkeypatch.setattr("torch.cuda.is_available", lambda: gpu)
+    found = reruns.reproduce(tmp_path / "results", record.trial, asked)
+    assert [job.device for job in jobs] == [ran]
+    assert (found["recorded_on"], found["same"]) == (recorded, True)
 
 
 def test_what_is_run_again_includes_an_arm_of_the_primary(design, bench):

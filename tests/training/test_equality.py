@@ -12,6 +12,7 @@ from harness.training.start import batch_orders, initial_params
 from harness.training.train import advance, one_thread
 from harness.words.paths import set_paths
 from harness.words.record import Status
+from harness.words.tolerance import TOLERANCE
 from harness.words.trial import Trial
 from tests.training.examples import splits_for, stack_of, train_together, trial_of
 
@@ -52,9 +53,6 @@ DIVERGING = (
     "float64",
     "activation leaky_relu",
 )
-# Largest relative difference allowed: none on a CPU thread. A GPU's matrix products choose their
-# algorithm by the number of models, so there only rounding is promised, after few steps.
-TOLERANCE = {"cpu": 0.0, "cuda": 1e-3}
 
 
 def members(kind, m, **more):

@@ -21,7 +21,7 @@ def machine() -> dict[str, Any]:
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "processor": processor(),
         "cores": cores(),
-        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "gpu": device_name("cuda") if torch.cuda.is_available() else None,
         "products": library(),
         "system": platform.system(),
         "versions": {
@@ -37,3 +37,8 @@ def processor() -> str:
     """The processor's name."""
     found = re.search(r"model name\s*:\s*(.+)", first_core())
     return found[1] if found else platform.processor() or platform.machine()
+
+
+def device_name(device: str) -> str:
+    """What computes there: a GPU by its name, else the device as torch names it."""
+    return torch.cuda.get_device_name(device) if device.startswith("cuda") else device
