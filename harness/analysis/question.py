@@ -88,15 +88,9 @@ class Question:
 
     @property
     def variance_ratio(self) -> float:
-        """Nadeau and Bengio's n_test / n_train where replicates split one finite set, else 0.
-
-        The largest of the arms'. n_test is the size of the split that the outcome is measured on
-        (test for training metrics).
-        """
-        facts = [self.evidence.design.data[a] for a in self.arms]
-        validation = self.outcome.metric.startswith("val/")
-        ratios = ((f.n_val if validation else f.n_test) / f.n_train for f in facts if f.scope == "resplit")
-        return max(ratios, default=0.0)
+        """Nadeau and Bengio's n_test / n_train where replicates split one set: the arms' largest."""
+        data = self.evidence.design.data
+        return max((data[a].overlap(self.outcome.metric) for a in self.arms), default=0.0)
 
 
 def question(evidence: Evidence, hypothesis: Hypothesis) -> Question:

@@ -77,7 +77,9 @@ def advantage(evidence: Evidence) -> Interval | None:
     both = pairs(outcome_table(evidence, outcome), BEST, DEFAULT)
     if len(both) < 2:
         return None
-    return paired_t(both.oriented(outcome_direction(outcome)), _variance_ratio(evidence, outcome))
+    return paired_t(
+        both.oriented(outcome_direction(outcome)), evidence.design.data[DEFAULT].overlap(outcome.metric)
+    )
 
 
 def found_search(evidence: Evidence) -> Search:
@@ -134,14 +136,7 @@ def _mean(evidence: Evidence, outcome: Outcome, arm: str) -> Interval:
     values = arm_values(outcome_table(evidence, outcome), arm)
     if len(values) < 2:
         raise BadInput(f"search {evidence.design.name!r}: {arm} has fewer than 2 judged runs; run it again")
-    return paired_t(values, _variance_ratio(evidence, outcome))
-
-
-def _variance_ratio(evidence: Evidence, outcome: Outcome) -> float:
-    """Nadeau and Bengio's n_test / n_train where replicates split one finite data set anew, else 0."""
-    facts = evidence.design.data[DEFAULT]
-    seen = facts.n_val if outcome.metric.startswith("val/") else facts.n_test
-    return seen / facts.n_train if facts.scope == "resplit" else 0.0
+    return paired_t(values, evidence.design.data[DEFAULT].overlap(outcome.metric))
 
 
 def _headline(evidence: Evidence, judged: list[JudgedConfig]) -> str:

@@ -25,16 +25,32 @@ class Asked(NamedTuple):
         apply_tier(file, self.tier)
         return file
 
+    def budgeted(self) -> StudyFile:
+        """The study's file, of a study that can be cut to a time. Raises BadInput for a search, as `file`."""
+        file = self.file()
+        if file.study.kind == "search":
+            where = f"{file.path}:{file.line('budget', 'trials')}"
+            raise BadInput(
+                f"--budget chooses the replicates of a comparison; {file.name!r} is a search, whose time "
+                f"goes into its trials. Lower budget.trials ({where}), or judge fewer replicates with "
+                f"--replicates; harness plan {self.name} says what it takes"
+            )
+        return file
+
     @property
     def command(self) -> str:
         """What reproduces the run."""
         path = find(self.name)
         if path.parent == FOLDER and self.replicates is None:
             return f"make study NAME={path.stem}" + (f" TIER={self.tier}" if self.tier else "")
+        return self.run_command + (f" --replicates {self.replicates}" if self.replicates else "")
+
+    @property
+    def run_command(self) -> str:
+        """What runs the study as its file says."""
+        path = find(self.name)
         words = ["harness", "run", path.stem if path.parent == FOLDER else str(path)]
-        words += ["--tier", self.tier] if self.tier else []
-        words += ["--replicates", str(self.replicates)] if self.replicates else []
-        return shlex.join(words)
+        return shlex.join([*words, "--tier", self.tier] if self.tier else words)
 
 
 def check_asked(names: Sequence[str], everything: bool, changes: Mapping[str, Any]) -> None:
@@ -46,3 +62,9 @@ def check_asked(names: Sequence[str], everything: bool, changes: Mapping[str, An
         raise BadInput(f"{' and '.join(given)}: for one study at a time; name that one alone")
     if {"--replicates", "--budget"} <= set(given):
         raise BadInput("give --replicates or --budget, one of the two: a budget chooses the replicates")
+    reason = changes.get("amend")
+    if reason is not None and not reason.strip():
+        raise BadInput(
+            f"found --amend {reason!r}; allowed: the reason in words, which the report discloses: "
+            '--amend "why the design changed"'
+        )

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 from harness.cli import show
 from harness.cli.asked import Asked
 from harness.cli.running import load_design
-from harness.running.budget import begun_with, fitted
-from harness.running.cost import make_plan
+from harness.planning.power import detectable
+from harness.running.budget import MOST_REPLICATES, begun_with, fitted
+from harness.running.cost import in_words, make_plan
+from harness.running.pilot import known_sigmas
 
 
-def within(asked: Asked, minutes: float, results: Path, workers: int, device: str) -> Asked:
+class Means(NamedTuple):
+    """What a study runs with: workers, the device, and the most trials trained together."""
+
+    workers: int
+    device: str
+    stack: int
+
+
+def within(asked: Asked, minutes: float, results: Path, means: Means) -> Asked:
     """The study with as many replicates as fit into so many minutes. Raises BadInput where 8 don't fit.
 
     One that has judged already keeps its replicates: what was seen must not decide how many there are.
@@ -24,9 +35,19 @@ def within(asked: Asked, minutes: float, results: Path, workers: int, device: st
 
     def minutes_of(replicates: int) -> float:
         cut = load_design(asked._replace(replicates=replicates))
-        return make_plan(cut, results, workers, device).whole_minutes
+        return make_plan(cut, results, *means).whole_minutes
 
     n = fitted(design, minutes, minutes_of)
     asks = design.study.judge.replicates
-    show.progress(f"{n} replicates fit into {show.minutes(minutes)}; the study asks for {asks}")
+    most = f"; more than {MOST_REPLICATES} would detect little more" if n == MOST_REPLICATES else ""
+    show.progress(f"{n} replicates fit into {show.minutes(minutes)}; the study asks for {asks}{most}")
     return asked._replace(replicates=n)
+
+
+def tell_detectable(asked: Asked, results: Path) -> None:
+    """Say on stderr what the study can detect as it is asked for, in the words of its plan."""
+    design = load_design(asked)
+    show.progress("The smallest difference it can detect:")
+    found = in_words(design, detectable(design, known_sigmas(design, results)))
+    for line in found or [show.NOTHING_TO_DETECT]:
+        show.progress(show.indented(line))

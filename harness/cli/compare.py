@@ -77,7 +77,7 @@ def _hypotheses(judged: Sequence[Judged]) -> list[dict[str, Any]]:
         asked = study.evidence.design.study.hypotheses
         for verdict in study.verdict.hypotheses:
             words = (
-                asked[verdict.index].model_dump(mode="json", exclude={"primary"})
+                asked[verdict.index].model_dump(mode="json", exclude={"primary", "part"})
                 if asked
                 else verdict.statement
             )

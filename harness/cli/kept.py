@@ -9,6 +9,7 @@ from types import ModuleType
 
 import harness.analysis
 import harness.words
+from harness.cli.origin import is_of
 from harness.cli.reports import control_folders
 from harness.words.verdict import StudyVerdict
 
@@ -35,7 +36,8 @@ class Kept:
             return None
         try:
             tree = json.loads(path.read_text(encoding="utf-8"))
-            return StudyVerdict.model_validate({**tree, "report": {}})
+            verdict = StudyVerdict.model_validate({**tree, "report": {}})
+            return verdict if is_of(tree, self._results / stored) else None
         except (OSError, ValueError, TypeError):
             return None
 

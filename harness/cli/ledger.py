@@ -33,7 +33,8 @@ def ledger_of(results: Path, reports: Path, tier: str | None = None) -> Ledger:
 def show_ledger(ledger: Ledger) -> None:
     """The ledger on the terminal: controls, claims, and what the verdicts do to the notes."""
     entries = [*ledger.controls, *ledger.claims]
-    show.table(COLUMNS, [[e.study, *cells(e)] for e in entries])
+    says = [f"“{e.says}”" if e.says else "" for e in entries]
+    show.table(COLUMNS, [[e.study, *cells(e)] for e in entries], says)
     show.text("")
     for entry in entries:
         for remark in remarks(entry):
@@ -42,6 +43,14 @@ def show_ledger(ledger: Ledger) -> None:
     show.paragraph(correction(ledger))
     for failed in ledger.failed_controls:
         show.text(f"\nTHE CONTROL {failed.study} FAILS: nothing above can be trusted (gate G9)")
+
+
+def open_controls(ledger: Ledger) -> list[str]:
+    """The controls to run before the claims can be trusted, by name; none where no claim is judged."""
+    if all(claim.answer is None for claim in ledger.claims):
+        return []
+    waiting = [c.study for c in ledger.controls if c.state in ("not run", "unfinished")]
+    return [stored.partition("-")[0] for stored in waiting]  # a study's name has no hyphen, a tier's has one
 
 
 def write_ledger(ledger: Ledger, reports: Path) -> None:
@@ -54,23 +63,29 @@ def _entry(path: Path, results: Path, kept: Kept, tier: str | None) -> Entry:
     try:
         file = load_study(path)
         used = tier if tier in file.study.tiers else None
-        return _read(folder_of(path.stem, used), apply_tier(file, used).study, results, kept)
+        study = apply_tier(file, used).study
     except HarnessError as error:
         return open_entry(path.stem, Study.model_construct(), "broken", str(error))
+    return _read(folder_of(path.stem, used), study, results, kept)
 
 
 def _read(stored: str, study: Study, results: Path, kept: Kept) -> Entry:
-    design = Store(results, stored, read_only=True).design()
-    if design is None:
-        return open_entry(stored, study, "not run")
     try:
+        design = Store(results, stored, read_only=True).design()
+        if design is None:
+            return open_entry(stored, study, "not run")
         verdict = kept.verdict(stored) or verdict_of(judged_evidence(stored, results))
     except BadInput as error:
         return open_entry(stored, study, "unfinished", str(error))
-    return judged_entry(verdict, design, "" if _decides(design.study) == _decides(study) else CHANGED)
+    except HarnessError as error:  # a file of its results is damaged
+        return open_entry(stored, study, "broken", str(error))
+    if _decides(design.study) != _decides(study):
+        return judged_entry(verdict, design, CHANGED)
+    return judged_entry(verdict, design.model_copy(update={"study": study}))  # its words may be newer
 
 
 def _decides(study: Study) -> dict[str, Any]:
     """What of a study decides its verdict, but for the replicates, which a run may be given."""
-    tree = study.model_dump(mode="json", exclude={"title", "topic", "tiers", "control"})
+    aside = {"title": True, "topic": True, "tiers": True, "control": True}
+    tree = study.model_dump(mode="json", exclude={**aside, "hypotheses": {"__all__": {"part"}}})
     return {**tree, "claim": study.claim.says, "judge": {**tree["judge"], "replicates": None}}

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from harness.cli.origin import is_of
 from harness.cli.titles import Titles
 from harness.errors import HarnessError
 from harness.planning.studies import all_studies
@@ -27,7 +28,7 @@ def _rows(path: Path, titles: Titles, results: Path, reports: Path) -> Iterator[
         yield {"name": path.stem, "title": "", "claim": "", "state": "broken", "verdict": str(error)}
         return
     for stored in (path.stem, *(f"{path.stem}-{tier}" for tier in study.tiers)):
-        verdict = _verdict(reports / stored / "verdict.json")
+        verdict = _verdict(reports / stored / "verdict.json", results / stored)
         begun = (results / stored / "design.json").exists()
         state = "judged" if verdict else "begun" if begun else "new"
         if stored == path.stem or state != "new":
@@ -35,9 +36,10 @@ def _rows(path: Path, titles: Titles, results: Path, reports: Path) -> Iterator[
             yield {**told, "state": state, "verdict": verdict}
 
 
-def _verdict(path: Path) -> str:
+def _verdict(path: Path, folder: Path) -> str:
+    """The headline of a verdict that was made from this folder of results; "" where there is none."""
     try:
-        headline: str = json.loads(path.read_text(encoding="utf-8"))["headline"]
-    except (OSError, ValueError, KeyError):
+        verdict = json.loads(path.read_text(encoding="utf-8"))
+        return str(verdict["headline"]) if is_of(verdict, folder) else ""
+    except (OSError, ValueError, LookupError, TypeError):
         return ""
-    return headline

@@ -9,7 +9,7 @@ import typer
 
 from harness.cli import show
 from harness.cli.folders import check_writable
-from harness.cli.options import REPORTS, RESULTS, Device, Json, Name, Reports, Results, Tier
+from harness.cli.options import REPORTS, RESULTS, Json, Name, Reports, Results, Tier, checked
 from harness.errors import RunFailed
 
 app = typer.Typer()
@@ -20,15 +20,20 @@ app.add_typer(data_app, name="data")
 @app.command()
 def reproduce(
     trial: Annotated[str, typer.Argument(help="A trial's id, or how it begins.", show_default=False)],
-    device: Device = "auto",
+    device: Annotated[
+        str, typer.Option(metavar="DEVICE", help="cpu, cuda, or auto: the device of the record.")
+    ] = "auto",
     results: Results = RESULTS,
     as_json: Json = False,
 ) -> None:
-    """Run one recorded trial again, alone, and compare every metric."""
+    """Run one recorded trial again, alone, and compare every metric.
+
+    On a CPU every one must be the same bit for bit, on a GPU to within rounding.
+    """
     from harness.cli.running import device_of
     from harness.running.reruns import reproduce as rerun
 
-    found = rerun(results, trial, device_of(device))
+    found = rerun(results, trial, None if device == "auto" else device_of(device))
     show.json(found) if as_json else show.reproduced(found)
     if not found["same"]:
         raise RunFailed(f"trial {found['trial']} did not come out the same")
@@ -51,7 +56,12 @@ def sync(name: Name, tier: Tier = None, results: Results = RESULTS, reports: Rep
 @app.command()
 def ui(
     port: Annotated[
-        int, typer.Option(metavar="PORT", min=1, max=65535, help="The port, or the next free one.")
+        int,
+        typer.Option(
+            metavar="PORT",
+            callback=checked("1 to 65535", lambda port: 1 <= port <= 65535),
+            help="The port, or the next free one.",
+        ),
     ] = 5000,
     results: Results = RESULTS,
 ) -> None:

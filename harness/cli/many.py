@@ -40,6 +40,17 @@ def run_many(names: Sequence[str], tier: str | None, settings: Settings, as_json
         raise RunFailed(f"{len(failed)} of {len(asked)} studies failed: {', '.join(failed)}")
 
 
+def run_controls(names: Sequence[str], tier: str | None, settings: Settings) -> list[str]:
+    """Run the controls of these names, each in the tier where it has that; those that failed."""
+    failed = []
+    for name in names:
+        show.progress(f"\nthe control {name} has no verdict yet: running it (--no-controls: not)")
+        has_tier = tier in load_study(find(name)).study.tiers
+        if not _runs(Asked(name, tier if has_tier else None), settings):
+            failed.append(name)
+    return failed
+
+
 def _in_order(names: Sequence[str], tier: str | None) -> list[Asked]:
     """What to run, controls first, each in the tier where it has that."""
     paths = [find(name) for name in names] if names else all_studies()

@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+
+def checked(allowed: str, fits: Callable[[float], bool]) -> Callable[[float | None], float | None]:
+    """A check of an option's number, which quotes what it refuses: Typer's own bounds don't."""
+
+    def check(value: float | None) -> float | None:
+        if value is not None and not fits(value):
+            raise typer.BadParameter(f"found {value}; allowed: {allowed}")
+        return value
+
+    return check
+
+
+MOST_WORKERS = 1_000
+FROM_ONE = checked("a whole number from 1 on", lambda n: n >= 1)
 
 Name = Annotated[
     str,
@@ -20,17 +37,26 @@ Reports = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
 Workers = Annotated[
-    int | None, typer.Option(metavar="N", min=1, help="Worker processes; one a core if not given.")
+    int | None,
+    typer.Option(
+        metavar="N",
+        callback=checked(f"1 to {MOST_WORKERS:,}", lambda n: 1 <= n <= MOST_WORKERS),
+        help="Worker processes; one a core if not given, and one on a GPU.",
+    ),
 ]
 Replicates = Annotated[
     int | None,
-    typer.Option(metavar="N", min=1, help="Judge this many replicates instead of the study's number."),
+    typer.Option(
+        metavar="N", callback=FROM_ONE, help="Judge this many replicates instead of the study's number."
+    ),
 ]
 
 Budget = Annotated[
     float | None,
     typer.Option(
-        metavar="MINUTES", min=0, help="Judge as many replicates as fit into so many minutes, 8 or more."
+        metavar="MINUTES",
+        callback=checked("minutes, a finite number above 0", lambda minutes: 0 < minutes < math.inf),
+        help="Judge as many replicates of a comparison as fit into so many minutes, from 8 to 200.",
     ),
 ]
 
@@ -38,7 +64,9 @@ Device = Annotated[str, typer.Option(metavar="DEVICE", help="cpu, cuda, or auto:
 LargestStack = Annotated[
     int,
     typer.Option(
-        metavar="N", min=1, help="Most trials trained together as one stack; fewer where that is faster."
+        metavar="N",
+        callback=FROM_ONE,
+        help="Most trials trained together as one stack; fewer where that is faster.",
     ),
 ]
 Amend = Annotated[

@@ -13,12 +13,13 @@ from harness.analysis.evidence import Evidence, gather
 from harness.analysis.judge import judge_study
 from harness.analysis.search import judge_search
 from harness.cli.folders import check_writable
-from harness.errors import BadInput
+from harness.errors import BadInput, HarnessError
 from harness.planning.studies import SUFFIXES, find
 from harness.records.files import read_json
 from harness.records.store import Contents, Store
 from harness.reporting.build import ReportPaths, build_gallery, build_report
 from harness.words.design import folder_of
+from harness.words.record import Status
 from harness.words.verdict import StudyVerdict
 
 
@@ -76,26 +77,41 @@ def control_results(results: Path) -> tuple[dict[str, Any], ...]:
     """Whether each control holds, of those judged in this results folder."""
     found = []
     for name in control_folders(results):
-        with contextlib.suppress(BadInput):  # its judging isn't over
+        with contextlib.suppress(HarnessError):  # its judging isn't over, or its files are damaged
             found.append(control_result(judge_study(whole_evidence(name, results))))
     return tuple(found)
 
 
 def control_folders(results: Path) -> list[str]:
-    """The folders of the control studies that have begun, by name."""
-    designs = sorted(results.glob("*/design.json"))
-    return [p.parent.name for p in designs if (read_json(p) or {}).get("study", {}).get("control")]
+    """The folders of the control studies that have begun, by name; one whose design is damaged is none."""
+    return [path.parent.name for path in sorted(results.glob("*/design.json")) if _is_control(path)]
+
+
+def _is_control(design: Path) -> bool:
+    with contextlib.suppress(HarnessError, TypeError, KeyError):
+        return bool(read_json(design)["study"]["control"])
+    return False
 
 
 def whole_evidence(stored: str, results: Path) -> Evidence:
     """Everything a judged study left by itself. Raises BadInput as `judged_evidence`."""
     held = Store(results, stored, read_only=True).contents()
     judged = [p.trial for p in held.planned if p.phase == "judge"]
+    if held.frozen is None or not judged:
+        raise _unfinished(stored, "nothing is judged")
+    failed = [r for trial in judged if (r := held.records.get(trial)) and r.status is Status.FAILED]
     missing = sum(trial not in held.records for trial in judged)
-    if held.frozen is None or not judged or missing:
-        so_far = f"{missing} of {len(judged)} judged trials are missing" if judged else "nothing is judged"
-        raise BadInput(f"{stored!r} has no verdict yet: {so_far}. Run it again, it goes on where it was")
+    of = f"of {len(judged)} judged trials"
+    so_far = [f"{missing} {of} are missing"] if missing else []
+    if failed:
+        so_far.append(f"{len(failed)} {of} failed ({failed[0].reason.partition(chr(10))[0]})")
+    if so_far:
+        raise _unfinished(stored, ", ".join(so_far))
     return evidence(held)
+
+
+def _unfinished(stored: str, so_far: str) -> BadInput:
+    return BadInput(f"{stored!r} has no verdict yet: {so_far}. Run it again, it goes on where it was")
 
 
 def evidence(held: Contents) -> Evidence:

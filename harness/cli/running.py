@@ -22,6 +22,7 @@ from harness.records.mirror_process import MirrorProcess
 from harness.records.store import Store
 from harness.running.batch import Bench
 from harness.running.executors import WorkerProcesses
+from harness.running.freeze import check_design
 from harness.running.job import CACHE
 from harness.running.run import run_study
 from harness.words.config import RunConfig
@@ -92,6 +93,7 @@ def run_to_report(asked: Asked, settings: Settings) -> Outcome:
     check_writable(settings.reports / stored, "reports")
     with Store(settings.results, stored) as store:
         _lock(store)
+        check_design(design, store, settings.amend, asked.run_command)  # before the run is noted as begun
         store.start_execution(command=asked.command, device=settings.device)
         mirror = _start_mirror(settings, stored)
         try:

@@ -7,18 +7,23 @@ import math
 import sys
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from harness.errors import BadInput
+from harness.words.tolerance import in_words
 
 if TYPE_CHECKING:
     from harness.reporting.build import ReportPaths
     from harness.running.cost import Plan
     from harness.words.design import Design
     from harness.words.verdict import StudyVerdict
+
+
+NOTHING_TO_DETECT = "no hypothesis is about a difference of two arms"
 
 
 def text(line: str) -> None:
@@ -58,12 +63,14 @@ def write_json(path: Path, value: Any) -> None:
     text(f"wrote {path}")
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print columns aligned by width."""
+def table(header: Sequence[str], rows: Sequence[Sequence[object]], below: Sequence[str] = ()) -> None:
+    """Print columns aligned by width; `below`: what stands wrapped under each row, if anything."""
     cells = [list(header), *([str(c) for c in row] for row in rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
-    for row in cells:
+    for row, told in zip_longest(cells, ("", *below), fillvalue=""):
         text("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip())
+        if told:
+            paragraph(told)
 
 
 def studies(rows: Sequence[Mapping[str, Any]]) -> None:
@@ -89,6 +96,8 @@ def data_sets(entries: Mapping[str, tuple[str, Any]]) -> None:
 
 def plan(design: Design, made: Plan) -> None:
     """The plan in words; arms and stacks that are alike share a row."""
+    from harness.words.tuning_minima import tuning_caveats
+
     text(design.study.title or design.name)
     text(f"{design.study.claim.says}\n")
     like: dict[tuple[str, ...], list[str]] = {}
@@ -110,7 +119,15 @@ def plan(design: Design, made: Plan) -> None:
     workers = f"{made.workers} worker{'s' if made.workers > 1 else ''}"
     text(f"\n{made.trials:,} trials in all{kept}: about {minutes(made.minutes)} with {workers}")
     text("\nThe smallest difference it can detect:")
-    for line in made.detectable or ["no hypothesis is about a difference of two arms"]:
+    for line in made.detectable or [NOTHING_TO_DETECT]:
+        paragraph(line)
+    _caveats(tuning_caveats(design))
+
+
+def _caveats(found: Sequence[str]) -> None:
+    if found:
+        text("\nCaveats, which the report will repeat:")
+    for line in found:
         paragraph(line)
 
 
@@ -155,7 +172,12 @@ def download() -> Callable[[str, int, int | None], None]:
 
 def paragraph(line: str) -> None:
     """Print to stdout, indented and wrapped at 96 columns."""
-    text(textwrap.fill(line, 96, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False))
+    text(indented(line))
+
+
+def indented(line: str) -> str:
+    """A line indented and wrapped at 96 columns."""
+    return textwrap.fill(line, 96, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
 
 
 def _finite(value: Any) -> Any:
@@ -168,7 +190,8 @@ def _finite(value: Any) -> Any:
 
 def reproduced(found: Mapping[str, Any]) -> None:
     """What a trial's rerun found."""
-    same = "the same, bit for bit" if found["same"] else f"different by up to {found['max_difference']:g}"
+    within = in_words(found["tolerance"])
+    same = f"the same, {within}" if found["same"] else f"different by up to {found['max_difference']:g}"
     text(
         f"trial {found['trial']} of {found['study']}, replicate {found['replicate']}: "
         f"{found['compared']} values, {same}"
@@ -177,6 +200,8 @@ def reproduced(found: Mapping[str, Any]) -> None:
         f"recorded in a stack of {found['stack_size']} on {found['recorded_on']}, "
         f"now alone on {found['device']}"
     )
+    if found["device"] != found["recorded_on"]:
+        warn(f"not run on the record's own device, {found['recorded_on']}: compared {within}")
     if not found["data_same"]:
         warn("the data are not those of the record")
     for name, change in found["versions_changed"].items():

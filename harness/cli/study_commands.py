@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -24,6 +25,7 @@ from harness.cli.options import (
     Tier,
     Workers,
 )
+from harness.errors import RunFailed
 
 app = typer.Typer()
 
@@ -56,8 +58,7 @@ def validate(file: Name) -> None:
     from harness.words.study_file import load_study
 
     path = find(file)
-    for note in validate_study(load_study(path)):
-        show.warn(note)
+    validate_study(load_study(path))
     show.text(f"{path}: valid")
 
 
@@ -68,6 +69,8 @@ def plan(
     replicates: Replicates = None,
     budget: Budget = None,
     workers: Workers = None,
+    device: Device = "auto",
+    stack: LargestStack = 256,
     results: Results = RESULTS,
     as_json: Json = False,
 ) -> None:
@@ -80,22 +83,29 @@ def plan(
 
     check_asked([name], everything=False, changes={"replicates": replicates, "budget": budget})
     asked = Asked(name, tier, replicates)
-    asked.file()  # what is wrong there is said before seconds of imports
+    asked.file() if budget is None else asked.budgeted()  # what is wrong is said before seconds of imports
     check_writable(results, "results")
     from harness.cli.running import device_of, load_design
     from harness.running.cost import make_plan
-    from harness.running.executors import cores
+    from harness.running.executors import workers_on
     from harness.running.search_plan import make_search_plan
+    from harness.words.tuning_minima import tuning_caveats
 
-    n_workers, device = workers or cores(), device_of("auto")
+    found = device_of(device)
+    n_workers = workers or workers_on(found)
     if budget is not None:
-        from harness.cli.budget import within
+        from harness.cli.budget import Means, within
 
-        asked = within(asked, budget, results, n_workers, device)
+        asked = within(asked, budget, results, Means(n_workers, found, stack))
     design = load_design(asked)
-    planned = make_search_plan if design.study.kind == "search" else make_plan
-    made = planned(design, results, n_workers, device)
-    show.json(made.model_dump(mode="json")) if as_json else show.plan(design, made)
+    if design.study.kind == "search":
+        made = make_search_plan(design, results, n_workers, found)
+    else:
+        made = make_plan(design, results, n_workers, found, stack)
+    if as_json:
+        show.json(made.model_dump(mode="json") | {"caveats": tuning_caveats(design)})
+    else:
+        show.plan(design, made)
 
 
 @app.command()
@@ -128,15 +138,16 @@ def run(
 
     named = names or []
     check_asked(named, everything, {"amend": amend, "replicates": replicates, "budget": budget})
-    if not everything:
-        Asked(named[0], tier, replicates).file()  # what is wrong there is said before seconds of imports
-    from harness.running.executors import WorkerProcesses, cores
+    if not everything:  # what is wrong there is said before seconds of imports
+        first = Asked(named[0], tier, replicates)
+        first.file() if budget is None else first.budgeted()
+    from harness.running.executors import WorkerProcesses, workers_on
 
     with WorkerProcesses(1) as executor:  # it imports what training needs while this process does
         from harness.cli.running import Settings, device_of, run_one
 
         found = device_of(device)
-        executor.grow(workers or (1 if found == "cuda" else cores()))
+        executor.grow(workers or workers_on(found))
         settings = Settings(results, reports, executor, found, stack, amend, mlflow)
         if everything or len(named) > 1:
             from harness.cli.many import run_many
@@ -145,9 +156,10 @@ def run(
             return
         asked = Asked(named[0], tier, replicates)
         if budget is not None:
-            from harness.cli.budget import within
+            from harness.cli.budget import Means, tell_detectable, within
 
-            asked = within(asked, budget, results, executor.workers, found)
+            asked = within(asked, budget, results, Means(executor.workers, found, stack))
+            tell_detectable(asked, results)
         run_one(asked, settings, as_json)
 
 
@@ -176,6 +188,9 @@ def list_claims(
     write: Annotated[
         bool, typer.Option("--write", help="Write the page index.html and ledger.json into the reports.")
     ] = False,
+    controls: Annotated[
+        bool, typer.Option(help="Run the control studies that have no verdict, where a claim has one.")
+    ] = True,
     tier: Tier = None,
     results: Results = RESULTS,
     reports: Reports = REPORTS,
@@ -183,17 +198,37 @@ def list_claims(
 ) -> None:
     """Every claim, its verdict, and what becomes of the notes.
 
-    Controls first; p values corrected for all claims together; studies that have not run are listed
-    too. With a tier, those studies that have it are shown in it.
+    Controls first: one that has no verdict yet is run now (a minute), as no claim is guarded without;
+    p values corrected for all claims together; studies that have not run are listed too. With a tier,
+    those studies that have it are shown in it.
     """
-    from harness.cli.ledger import ledger_of, show_ledger, write_ledger
+    from harness.cli.ledger import ledger_of, open_controls, show_ledger, write_ledger
 
     if write:
         check_writable(reports, "reports")
-    found = ledger_of(results, reports, tier)
+    found, failed = ledger_of(results, reports, tier), []
+    waiting = open_controls(found) if controls else []
+    if waiting:
+        failed = _run_controls(waiting, tier, results, reports)
+        found = ledger_of(results, reports, tier)
     show.json(found.model_dump(mode="json")) if as_json else show_ledger(found)
     if write:
         write_ledger(found, reports)
+    if failed:
+        raise RunFailed(f"controls failed to run: {', '.join(failed)}; --no-controls leaves them alone")
+
+
+def _run_controls(names: list[str], tier: str | None, results: Path, reports: Path) -> list[str]:
+    """Run them as `harness run` does unless told otherwise; those that failed."""
+    from harness.running.executors import WorkerProcesses, workers_on
+
+    with WorkerProcesses(1) as executor:
+        from harness.cli.many import run_controls
+        from harness.cli.running import Settings, device_of
+
+        found = device_of("auto")
+        executor.grow(workers_on(found))
+        return run_controls(names, tier, Settings(results, reports, executor, found, 256, None, mlflow=True))
 
 
 @app.command("compare")

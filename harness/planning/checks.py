@@ -8,12 +8,13 @@ from typing import Any
 
 from harness.catalogue.metrics import measured
 from harness.errors import BadInput, unknown
-from harness.planning.availability import outcomes_of, unavailable
 from harness.planning.ensembles import ensemble_problems
 from harness.planning.hypothesis_checks import WITHOUT_METRIC, hypothesis_problems
 from harness.planning.no_effect import no_effect_problems
+from harness.planning.outcomes import outcomes_of
 from harness.planning.power import ALPHA, smallest_sign_flip_p
 from harness.planning.probes import probe_problems
+from harness.planning.size_checks import too_many_trials
 from harness.planning.tuning_checks import tuning_problems
 from harness.words.config import NEEDS_COST
 from harness.words.design import Arm, Design
@@ -21,7 +22,7 @@ from harness.words.form_errors import Problem, shown
 from harness.words.hypothesis import BestOf
 from harness.words.metrics import split_metric
 from harness.words.named import named_columns
-from harness.words.outcome import AVAILABLE_OUTCOMES, UNITS, Outcome
+from harness.words.outcome import UNITS, Outcome
 from harness.words.study import Study, Target
 from harness.words.tasks import is_over_tasks
 from harness.words.yaml_tree import Location
@@ -32,10 +33,7 @@ MIN_EVALUATIONS = 3  # a running median of three
 
 
 def meaning_problems(study: Study, design: Design) -> list[Problem]:
-    """Everything that is wrong with what the study means, given its arms.
-
-    Outcomes that are not available yet are passed over: `availability` speaks of them.
-    """
+    """Everything that is wrong with what the study means, given its arms."""
     problems = [*_outcome_problems(study, design), *_selection(study), *_targets(study, design)]
     for index, hypothesis in enumerate(study.hypotheses):
         problems.extend(hypothesis_problems(design, index, hypothesis))
@@ -46,13 +44,12 @@ def meaning_problems(study: Study, design: Design) -> list[Problem]:
     problems.extend(_required(study, design))
     problems.extend(_replicates(study))
     problems.extend(_control(study))
-    silenced = {p.location for p in unavailable(study)}
-    return [p for p in problems if p.location not in silenced]
+    return problems or too_many_trials(design)
 
 
 def _outcome_problems(study: Study, design: Design) -> Iterator[Problem]:
     for place, outcome in outcomes_of(study):
-        if outcome.function not in AVAILABLE_OUTCOMES or outcome.function in ("exact", "probe"):
+        if outcome.function in ("exact", "probe"):
             continue  # they have names of their own, checked with the identity and in `probes`
         asked_of = _asked_of(place, study, design)
         message = _metric_message(outcome, design, asked_of) or _option_message(outcome, place, study, design)

@@ -8,11 +8,11 @@ from typing import Any
 from harness.catalogue.resolve import ConfigError, beside, data_facts, n_parameters, resolve
 from harness.errors import unknown
 from harness.planning.arms import Combination, combinations, factors, overlap, paths_of
-from harness.planning.availability import unavailable
 from harness.planning.checks import meaning_problems
 from harness.planning.dimensions import dimensions, tuning_points
 from harness.planning.probes import with_probes
 from harness.planning.search_design import make_search_design
+from harness.planning.size_checks import too_large
 from harness.planning.tiers import apply_tier
 from harness.words.config import SECTIONS, RunConfig, a_step
 from harness.words.design import Arm, DataFacts, Design
@@ -26,41 +26,31 @@ def make_design(file: StudyFile, tier: str | None = None, replicates: int | None
     """The study as it will run. `replicates` overrides the file's.
 
     Raises StudyError with every problem of its meaning, by file and line: unknown names and wrong
-    values, hypotheses that match no arm, rules that can't fire, and what is not available yet.
+    values, hypotheses that match no arm, and rules that can't fire.
     """
     file = _with_replicates(apply_tier(file, tier), replicates)
     if file.study.kind == "search":
         return make_search_design(file, tier)
-    missing = unavailable(file.study)
     design = _design(file, tier)
-    problems = [*missing, *meaning_problems(file.study, design)]
+    problems = meaning_problems(file.study, design)
     if problems:
         raise file.report(problems)
     return design
 
 
-def validate_study(file: StudyFile) -> list[str]:
-    """Check a study's meaning in every tier; what is well formed but can't run yet comes back as notes.
-
-    Raises StudyError as `make_design` does, but for what is merely not available yet.
-    """
-    notes = [problem.message for problem in unavailable(file.study)]
+def validate_study(file: StudyFile) -> None:
+    """Check a study's meaning in every tier. Raises StudyError as `make_design` does."""
     for tier in (None, *file.study.tiers):
-        tiered = apply_tier(file, tier)
-        if tiered.study.kind == "search":
-            make_search_design(tiered, tier)
-            continue
-        problems = meaning_problems(tiered.study, _design(tiered, tier))
-        if problems:
-            raise tiered.report(problems)
-    return notes
+        make_design(file, tier)
 
 
 def _with_replicates(file: StudyFile, replicates: int | None) -> StudyFile:
     if replicates is None:
         return file
     judge = {**file.tree.get("judge", {}), "replicates": replicates}
-    return study_of(file.path, {**file.tree, "judge": judge}, file.lines)
+    return study_of(
+        file.path, {**file.tree, "judge": judge}, file.lines, {("judge", "replicates"): "--replicates"}
+    )
 
 
 def _design(file: StudyFile, tier: str | None) -> Design:
@@ -97,6 +87,7 @@ def _arm(file: StudyFile, combination: Combination) -> tuple[Arm | None, list[Pr
         return None, [_config_problem(combination, error)]
     tuned, problems = dimensions(file.study.tune, combination, config)
     problems.extend(_length_problems(combination, config, facts))
+    problems.extend(Problem(_source(combination, path), m) for path, m in too_large(config, facts, size))
     if problems:
         return None, problems
     arm = Arm(

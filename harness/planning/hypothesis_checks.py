@@ -21,7 +21,7 @@ from harness.words.hypothesis import (
     Threshold,
 )
 from harness.words.named import named_columns, sweep
-from harness.words.outcome import AVAILABLE_OUTCOMES, Delta
+from harness.words.outcome import Delta
 from harness.words.tasks import is_over_tasks
 from harness.words.yaml_tree import Location
 
@@ -165,8 +165,6 @@ def _certificate(design: Design, place: Location, hypothesis: Hypothesis) -> Ite
 def _delta(place: Location, hypothesis: Hypothesis, delta: Delta | None) -> Iterator[Problem]:
     where, outcome = (*place, "delta"), hypothesis.outcome
     by_ratio = outcome.function == "steps_to" and isinstance(hypothesis, BY_RATIO)
-    if outcome.function not in AVAILABLE_OUTCOMES:
-        return
     if delta is None:
         own = outcome.function in WITH_DEFAULT_DELTA or by_ratio
         if not own and not (isinstance(hypothesis, AtLeast) and hypothesis.x):

@@ -1,4 +1,4 @@
-"""Tuning points of one arm: the declared design, its extension past an edge, and which point wins.
+"""Tuning points of one arm: the declared design, and its extension past an edge.
 
 Pure functions; Optuna's part stands in `tuning`. A point is a dict of dotted path -> value.
 """
@@ -9,10 +9,9 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from harness.planning.arms import spaced
-from harness.words.design import Dimension, PointResult
+from harness.words.choosing import place, scaled
+from harness.words.design import Dimension
 from harness.words.ranges import LinearRange, LogRange
 from harness.words.study import Tune
 
@@ -46,18 +45,6 @@ def grid(dimensions: Sequence[Dimension], points: int) -> list[Point]:
     return rows
 
 
-def place(dimension: Dimension, value: Any) -> float:
-    """Where a value lies in its dimension's range: 0 at the low end, 1 at the high one."""
-    if dimension.values is not None:
-        return dimension.values.index(value) / max(1, len(dimension.values) - 1)
-    low, high, scaled = (_scale(dimension, v) for v in (dimension.low, dimension.high, value))
-    return (scaled - low) / (high - low)
-
-
-def _scale(dimension: Dimension, value: Any) -> float:
-    return math.log(value) if dimension.log else float(value)
-
-
 def edges(dimensions: Sequence[Dimension], point: Mapping[str, Any]) -> dict[str, int]:
     """Paths of the point that lie on an edge of their range: -1 the low one, +1 the high one.
 
@@ -81,7 +68,7 @@ def spacings(dimensions: Sequence[Dimension], points: int) -> dict[str, float]:
     """The distance between neighbours of the declared design, by path; in logs where the scale is one."""
     per_axis = points if len(dimensions) == 1 else max(3, round(points ** (1 / max(1, len(dimensions)))))
     return {
-        d.path: (_scale(d, d.high) - _scale(d, d.low)) / max(1, per_axis - 1)
+        d.path: (scaled(d, d.high) - scaled(d, d.low)) / max(1, per_axis - 1)
         for d in dimensions
         if d.values is None
     }
@@ -113,43 +100,7 @@ def extended(
 
 
 def _beyond(dimension: Dimension, side: int, spacing: float) -> list[Any]:
-    end = _scale(dimension, dimension.high if side > 0 else dimension.low)
-    scaled = [end + side * spacing * k for k in (1, 2)]
-    values = [float(f"{math.exp(v) if dimension.log else v:.4g}") for v in scaled]
+    end = scaled(dimension, dimension.high if side > 0 else dimension.low)
+    places = [end + side * spacing * k for k in (1, 2)]
+    values = [float(f"{math.exp(p) if dimension.log else p:.4g}") for p in places]
     return [round(v) for v in values] if dimension.whole else values
-
-
-def choose(
-    dimensions: Sequence[Dimension], results: Sequence[PointResult], better: str
-) -> tuple[int | None, str]:
-    """The index of the winning point and why: the best mean, or a more central one within a standard error.
-
-    That is the error of the two points' difference, seed by seed: what seeds do to every point alike,
-    as data that are harder, says nothing of which is better. Points with a diverged or failed run have
-    no score and can't win (method.md, section 3).
-    """
-    scored = [(i, r) for i, r in enumerate(results) if r.score is not None]
-    if not scored:
-        return None, "every point diverged"
-    sign = 1.0 if better == "higher" else -1.0
-    best_index, best = max(scored, key=lambda pair: sign * (pair[1].score or 0.0))
-    near = [(i, r) for i, r in scored if i == best_index or _within_an_error(best, r)]
-    index, _ = min(near, key=lambda pair: (_off_centre(dimensions, pair[1]), pair[0] != best_index))
-    return (
-        index,
-        "best mean" if index == best_index else "more central, within one standard error of the best",
-    )
-
-
-def _within_an_error(best: PointResult, other: PointResult) -> bool:
-    """Whether two points of the same seeds differ by no more than the standard error of that difference."""
-    differences = np.subtract(best.values, other.values)
-    if len(differences) < 2:
-        return bool(differences == 0)
-    error = np.std(differences, ddof=1) / math.sqrt(len(differences))
-    return bool(abs(differences.mean()) <= error)
-
-
-def _off_centre(dimensions: Sequence[Dimension], result: PointResult) -> float:
-    offsets = [place(d, result.params[d.path]) - 0.5 for d in dimensions]
-    return round(float(np.linalg.norm(offsets)), 9) if offsets else 0.0

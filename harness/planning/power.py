@@ -1,7 +1,9 @@
 """What a design can detect before anything has run: pure functions of n, sigma and alpha.
 
 The paired t-test's power is exact for normal differences: with d_z = delta / sigma_D its statistic
-follows a noncentral t with n - 1 degrees of freedom and noncentrality d_z sqrt(n) (Cohen 1988).
+follows a noncentral t with n - 1 degrees of freedom and noncentrality d_z sqrt(n) (Cohen 1988). Where
+replicates split one data set, their overlap makes the mean vary as if sigma_D were larger by
+sqrt(1 + n r), r the ratio of test to training examples (Nadeau and Bengio 2003).
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from harness.words.hypothesis import (
     Superiority,
 )
 from harness.words.metrics import METRICS
+from harness.words.named import chosen_by_tuning, named_columns
 from harness.words.tasks import is_over_tasks, tasks_of
 
 ALPHA = 0.05
@@ -129,9 +132,16 @@ def _detectable(design: Design, index: int, hypothesis: Hypothesis, known: Sigma
     n, outcome = design.study.judge.replicates, str(hypothesis.outcome)
     if is_over_tasks(hypothesis):
         return _over_tasks(design, index, hypothesis, known)
+    chosen_apart = isinstance(hypothesis, InteriorOptimum) and not chosen_by_tuning(design, hypothesis)
+    n = n // 2 if chosen_apart else n
     settings = len(design.settings(hypothesis))
     d_z = smallest_effect(n, 1 - (1 - POWER) / settings)  # misses add up to 1 - POWER at most (Bonferroni)
     sigma, basis = known or _assumed(design, hypothesis)
+    columns, metric = named_columns(design, hypothesis), hypothesis.outcome.metric
+    overlap = max((design.data[c.arm].overlap(metric) for c in columns), default=0.0)
+    sigma = sigma and sigma * math.sqrt(1 + n * overlap)
+    basis += "; the other replicates choose the level" if chosen_apart else ""
+    basis += "; more as replicates split one data set" if overlap else ""
     ratio = hypothesis.outcome.function == "steps_to" and isinstance(hypothesis, BY_RATIO)
     unit = f"ratio of {hypothesis.outcome.unit_label}" if ratio else _unit(hypothesis)
     difference = None if sigma is None else d_z * sigma

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from pydantic import ValidationError
 
-from harness.catalogue.layers import hidden_layers
+from harness.catalogue.layers import HiddenLayer, hidden_layers
 from harness.catalogue.resolve import build_network
 from harness.errors import BadInput, unknown
-from harness.planning.availability import outcomes_of
+from harness.planning.outcomes import outcomes_of
 from harness.words.config import RunConfig
 from harness.words.design import Arm, Design
 from harness.words.form_errors import Problem, form_problems
@@ -70,7 +70,7 @@ def _message(outcome: Outcome) -> str | None:
 def _layer_problems(found: list[tuple[Location, Outcome]], design: Design) -> Iterator[Problem]:
     """A network whose layers can't be seen; a layer that no arm has; a state that isn't kept."""
     try:
-        layers = {arm.label: _n_layers(arm, design) for arm in design.arms}
+        layers = [_layers(arm, design) for arm in design.arms]
     except BadInput as error:
         yield Problem(found[0][0] if found else ("base", "probes"), str(error))
         return
@@ -78,8 +78,14 @@ def _layer_problems(found: list[tuple[Location, Outcome]], design: Design) -> It
         if _message(outcome) is not None:
             continue
         options = ProbeOptions.model_validate(outcome.options)
-        if options.furthest > max(layers.values()):
-            message = f"needs {options.furthest} hidden layers; the arms have at most {max(layers.values())}"
+        most = max(map(len, layers))
+        if options.furthest > most:
+            yield Problem(place, f"needs {options.furthest} hidden layers; the arms have at most {most}")
+        if PROBES[outcome.metric].bounded and all(None in layer.limits for own in layers for layer in own):
+            message = (
+                f"{outcome.metric} needs activations of a bounded range, such as those of sigmoid or tanh; "
+                "no arm has any"
+            )
             yield Problem(place, message)
         stopping = any(arm.config["train"].get("patience") for arm in design.arms)
         if options.when == "end" and PROBES[outcome.metric].state and stopping:
@@ -87,11 +93,11 @@ def _layer_problems(found: list[tuple[Location, Outcome]], design: Design) -> It
             yield Problem(place, message)
 
 
-def _n_layers(arm: Arm, design: Design) -> int:
-    """How many hidden layers the arm's network has. Raises BadInput, naming the arm, where none is seen."""
+def _layers(arm: Arm, design: Design) -> list[HiddenLayer]:
+    """The hidden layers of the arm's network. Raises BadInput, naming the arm, where none is seen."""
     facts = design.data[arm.label]
     module = build_network(RunConfig.model_validate(arm.config), facts.input_shape, facts.n_classes)
     try:
-        return len(hidden_layers(module, torch.zeros(EXAMPLES, *facts.input_shape)))
+        return hidden_layers(module, torch.zeros(EXAMPLES, *facts.input_shape))
     except BadInput as error:
         raise BadInput(f"{error} (in arm {arm.label!r})") from None

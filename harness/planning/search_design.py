@@ -10,11 +10,12 @@ from collections.abc import Iterator
 
 from harness.catalogue.resolve import ConfigError, beside, data_facts, n_parameters
 from harness.planning.checks import meaning_problems
+from harness.planning.size_checks import too_large
 from harness.planning.space import default_configs, parameters
 from harness.words.base import content_hash
 from harness.words.config import RunConfig
 from harness.words.design import Arm, Design
-from harness.words.form_errors import Problem, shown
+from harness.words.form_errors import Problem
 from harness.words.outcome import Outcome
 from harness.words.search import DEFAULT
 from harness.words.study import Judge, Study
@@ -78,6 +79,8 @@ def _design(name: str, study: Study, tier: str | None, config: RunConfig) -> Des
     assert study.budget is not None
     facts = data_facts(config)
     size, steps = n_parameters(config, facts), config.train.total_steps(facts.n_train)
+    for path, message in too_large(config, facts, size):
+        raise ConfigError(path, message)
     labels = [*(f"best {i + 1}" for i in range(study.budget.best)), DEFAULT]
     arms = [
         Arm(label=label, levels={}, values={}, config=config.tree(), tuned=[], n_parameters=size)
@@ -104,11 +107,12 @@ def _not_of_a_search(study: Study) -> Iterator[Problem]:
     if study.budget is not None and study.budget.best > study.budget.trials:
         message = f"found {study.budget.best}; allowed: at most the {study.budget.trials} trials"
         yield Problem(("budget", "best"), message)
-    if study.judge.replicates < 2 or study.judge.members > 1:
-        message = (
-            f"found {shown(study.judge.model_dump())}; a search judges at least 2 replicates of 1 member"
-        )
-        yield Problem(("judge",), message)
+    for key, fits, allowed in (
+        ("replicates", study.judge.replicates >= 2, "a search judges at least 2"),
+        ("members", study.judge.members == 1, "a search judges nets one by one: 1"),
+    ):
+        if not fits:
+            yield Problem(("judge", key), f"found {getattr(study.judge, key)}; {allowed}")
 
 
 def _objective(study: Study) -> Iterator[Problem]:

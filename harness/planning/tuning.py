@@ -26,8 +26,9 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from harness.catalogue.resolve import ConfigError, resolved_with
-from harness.planning.points import Point, choose, edges, extended, grid, is_grid, spacings
+from harness.planning.points import Point, edges, extended, grid, is_grid, spacings
 from harness.planning.trials import tuned_as
+from harness.words.choosing import choose
 from harness.words.design import Arm, Choice, Design, Dimension, PointResult
 from harness.words.seeds import seed_for
 

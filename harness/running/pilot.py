@@ -42,33 +42,28 @@ def known_sigmas(design: Design, results: Path) -> dict[int, Sigma]:
 
 def _sigmas(design: Design, held: Contents) -> dict[int, Sigma]:
     evidence = gather(held.design, held.choices, held.frozen, held.planned, held.records.values())
-    replicates = design.study.judge.replicates
     found: dict[int, Sigma] = {}
     for index, hypothesis in enumerate(design.study.hypotheses):
         if isinstance(hypothesis, OF_PAIRS):
-            judged = _everywhere(evidence, hypothesis, replicates)
+            judged = _everywhere(evidence, hypothesis)
             sigma = judged or (None if is_over_tasks(hypothesis) else _tuned(held.choices, hypothesis))
             found |= {index: sigma} if sigma else {}
     return found
 
 
-def _everywhere(evidence: Evidence, hypothesis: Hypothesis, replicates: int) -> Sigma | None:
+def _everywhere(evidence: Evidence, hypothesis: Hypothesis) -> Sigma | None:
     """The largest of the settings' sigmas, where it is hardest to show. None where one is unknown."""
     try:
         settings = evidence.design.settings(hypothesis)
     except HarnessError:  # a factor that was not there then
         return None
-    found = [_judged(evidence, s.hypothesis, replicates) for s in settings]
+    found = [_judged(evidence, s.hypothesis) for s in settings]
     known = [sigma for sigma in found if sigma is not None]
     return max(known, key=lambda s: s.value) if len(known) == len(found) else None
 
 
-def _judged(evidence: Evidence, hypothesis: Hypothesis, replicates: int) -> Sigma | None:
-    """The deviation of the judged pairs' differences; None where the study as it ran can't tell.
-
-    Where replicates split one data set, their overlap makes the mean vary as if sigma were larger
-    by sqrt(1 + n r), r the ratio of test to training examples (Nadeau and Bengio).
-    """
+def _judged(evidence: Evidence, hypothesis: Hypothesis) -> Sigma | None:
+    """The deviation of the judged pairs' differences; None where the study as it ran can't tell."""
     try:
         asked = ask(evidence, hypothesis)
         values = _task_means(asked) if is_over_tasks(hypothesis) else scores(asked, _compared(asked)).values
@@ -79,8 +74,7 @@ def _judged(evidence: Evidence, hypothesis: Hypothesis, replicates: int) -> Sigm
     spread = float(np.std(values[:, 0] - values[:, 1], ddof=1))
     if is_over_tasks(hypothesis):
         return Sigma(spread, f"sigma from {len(values)} tasks as judged")
-    overlap = math.sqrt(1 + replicates * asked.variance_ratio)
-    return Sigma(spread * overlap, f"sigma from {len(values)} judged pairs")
+    return Sigma(spread, f"sigma from {len(values)} judged pairs")
 
 
 def _task_means(asked: Question) -> Floats:

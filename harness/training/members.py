@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from mmap import mmap
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -109,7 +108,8 @@ def _stacked(arrays: Sequence[Any], dtype: torch.dtype, device: torch.device) ->
 
 def _own(array: Any) -> Any:
     """The array as the stack's own: its file mapped anew, of which only pages written into are copied."""
-    if isinstance(array, np.memmap) and isinstance(array.base, mmap) and array.flags.c_contiguous:
+    whole = isinstance(array, np.memmap) and not isinstance(array.base, np.ndarray)  # not a part of a map
+    if whole and array.flags.c_contiguous:
         with suppress(OSError, ValueError):  # the file is gone; the old map still holds it
             return np.memmap(array.filename, array.dtype, "c", array.offset, array.shape)
     return np.array(array)

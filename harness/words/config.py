@@ -23,6 +23,7 @@ from pydantic import (
 
 from harness.errors import BadInput
 from harness.words.base import Word
+from harness.words.limits import Epochs, Evaluations, Examples, Steps
 from harness.words.probes import Probes
 
 SECTIONS = ("data", "model", "optimizer", "schedule", "train")
@@ -110,9 +111,9 @@ class StepCost(Word):
 class TrainSection(Word):
     """How one run trains. Give `epochs`, `steps` or `seconds`; `batch_size` in examples, or "full"."""
 
-    batch_size: PositiveInt | Literal["full"] = 100
-    epochs: PositiveInt | None = None
-    steps: NonNegativeInt | None = Field(
+    batch_size: Examples | Literal["full"] = 100
+    epochs: Epochs | None = None
+    steps: Steps | None = Field(
         default=None, description="optimizer steps; 0 measures networks as they start"
     )
     seconds: PositiveFloat | None = Field(
@@ -131,7 +132,7 @@ class TrainSection(Word):
         description="tf32: products of float32 rounded to 10 bits, on GPUs that have it; bfloat16: mixed "
         "precision, products in bfloat16, weights and optimizer in float32",
     )
-    evaluations: PositiveInt | None = Field(
+    evaluations: Evaluations | None = Field(
         default=None, description="evenly spaced evaluations; one an epoch if not given"
     )
     label_smoothing: NonNegativeFloat = Field(default=0.0, lt=1.0)

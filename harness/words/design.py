@@ -49,6 +49,14 @@ class DataFacts(Word):
     input_shape: tuple[int, ...] = ()  # of one example
     n_targets: int = 1  # values an example that a regression predicts
 
+    def overlap(self, metric: str) -> float:
+        """Nadeau and Bengio's n_test / n_train where replicates split one finite set, else 0.
+
+        n_test is the size of the split that the metric is measured on: test for training metrics.
+        """
+        seen = self.n_val if metric.startswith("val/") else self.n_test
+        return seen / self.n_train if self.scope == "resplit" else 0.0
+
 
 class Design(Word):
     """A study as it will run: arms, budgets, data, all explicit."""
@@ -188,14 +196,19 @@ class Design(Word):
 
     @property
     def hash(self) -> str:
-        """Identifies everything that decides the verdict: what is frozen before judging.
+        """Identifies everything that decides the verdict: what is frozen before judging."""
+        return content_hash(self.deciding())
 
-        Titles, topics, sources, what a control stands for and tiers that were not asked for decide nothing.
+    def deciding(self) -> dict[str, Any]:
+        """Everything that decides the verdict, as plain values.
+
+        Titles, topics, sources, what a control stands for, which hypotheses are parts of the claim and tiers
+        that were not asked for decide nothing.
         """
-        tree = self.model_dump(mode="json")
+        tree = self.model_dump(mode="json", exclude={"study": {"hypotheses": {"__all__": {"part"}}}})
         study = {k: v for k, v in tree["study"].items() if k not in ("title", "topic", "tiers", "control")}
         study["claim"] = study["claim"]["says"]
-        return content_hash({**tree, "study": study})
+        return {**tree, "study": study}
 
 
 class PointResult(Word):

@@ -117,6 +117,10 @@ def _missing(detail: ErrorDetails) -> str:
     return "missing; write it here"
 
 
+def _number(bound: float) -> str:
+    return f"{bound:,}" if isinstance(bound, int) else f"{bound:g}"
+
+
 # pydantic's error type -> what is allowed, given the error's context
 _ALLOWED: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "int": lambda _: "a whole number",
@@ -128,12 +132,14 @@ _ALLOWED: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "tuple": lambda _: "a list",
     "dict": lambda _: "a mapping (key: value)",
     "model": lambda _: "a mapping (key: value)",
-    "greater_than": lambda c: f"a number above {c['gt']:g}",
-    "greater_than_equal": lambda c: f"a number of at least {c['ge']:g}",
-    "less_than": lambda c: f"a number below {c['lt']:g}",
-    "less_than_equal": lambda c: f"a number of at most {c['le']:g}",
+    "greater_than": lambda c: f"a number above {_number(c['gt'])}",
+    "greater_than_equal": lambda c: f"a number of at least {_number(c['ge'])}",
+    "less_than": lambda c: f"a number below {_number(c['lt'])}",
+    "less_than_equal": lambda c: f"a number of at most {_number(c['le'])}",
     "literal": lambda c: str(c["expected"]).replace("'", '"'),
-    "too_long": lambda c: f"a list of {c['max_length']} values",
+    "too_long": lambda c: (
+        f"a list of {'at most ' if c['field_type'] == 'List' else ''}{c['max_length']:,} values"
+    ),
 }
 
 

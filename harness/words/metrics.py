@@ -51,8 +51,6 @@ METRICS: dict[str, Metric] = {
         Metric("conditional_coverage_error", "coverage error by tenths of predictions", "lower", 0.02),
         Metric("brier", "Brier score", "lower", 0.05, delta_is_relative=True),
         Metric("ece", "expected calibration error", "lower", 0.01),
-        Metric("ade", "average displacement error (metres)", "lower", 0.05, delta_is_relative=True),
-        Metric("fde", "final displacement error (metres)", "lower", 0.05, delta_is_relative=True),
     )
 }
 

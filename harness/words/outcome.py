@@ -9,16 +9,9 @@ from pydantic import PositiveFloat, model_validator
 from harness.errors import unknown
 from harness.words.base import Word
 
-OUTCOMES = (
-    "final", "best", "steps_to", "area", "overshoot", "probe", "ensemble", "success", "diverged",
-    "cost", "exact",
-)  # fmt: skip
+OUTCOMES = ("final", "best", "steps_to", "area", "overshoot", "probe", "success", "diverged", "exact")
 # Of a time to a target, and in words; modelled: by the cost of a step that the study declares.
 UNITS = {"steps": "steps", "examples": "training examples", "seconds": "modelled seconds"}
-# Those a run can already measure; the rest parses, and planning says that it isn't there yet.
-AVAILABLE_OUTCOMES = (
-    "final", "best", "steps_to", "area", "overshoot", "diverged", "success", "probe", "exact",
-)  # fmt: skip
 
 
 class Outcome(Word):
@@ -47,6 +40,13 @@ class Outcome(Word):
             raise ValueError(f"an outcome names one of {', '.join(OUTCOMES)}; found {', '.join(named)}")
         options = {k: v for k, v in value.items() if k != named[0]}
         return {"function": named[0], "metric": value[named[0]], "options": options}
+
+    @classmethod
+    def of_text(cls, text: str) -> Outcome:
+        """The outcome that `str` wrote: "steps_to val/accuracy in examples". Raises ValueError for others."""
+        function, _, rest = text.partition(" ")
+        metric, _, unit = rest.partition(" in ")
+        return cls(function=function, metric=metric, options={"unit": unit} if unit else {})
 
     @model_validator(mode="after")
     def _known(self) -> Outcome:

@@ -32,6 +32,7 @@ class ProbeFacts(NamedTuple):
     state: bool = False  # is of the optimizer's state too, which isn't kept where members stop early
     better: Literal["higher", "lower"] | None = None
     share: bool = False  # lies between 0 and 1
+    bounded: bool = False  # says something of activations of a bounded range alone
     values: int = 1  # numbers a layer
 
 
@@ -41,7 +42,9 @@ PROBES: dict[str, ProbeFacts] = {
     "between_sample_spread": ProbeFacts(
         "between-sample standard deviation of activations", log=True, better="higher"
     ),
-    "saturated_fraction": ProbeFacts("share of saturated activations", better="lower", share=True),
+    "saturated_fraction": ProbeFacts(
+        "share of saturated activations", better="lower", share=True, bounded=True
+    ),
     "dead_fraction": ProbeFacts("share of dead units", better="lower", share=True),
     "gradient_norm": ProbeFacts("norm of the weights' gradient", "gradient", log=True, better="higher"),
     "sparsity": ProbeFacts("share of weights below 0.001", "weights", better="higher", share=True),

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Discriminator, Field, PositiveFloat, Tag, m
 from harness.words.base import Word
 
 # Strict: `true` and "9" are no counts.
-Count = Annotated[int, Field(strict=True, gt=0)]
+Count = Annotated[int, Field(strict=True, gt=0, le=10_000)]
 
 _T = TypeVar("_T", list[Any], dict[str, Any])
 Levels = dict[str, Any]

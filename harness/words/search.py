@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
 
 from harness.words.base import Word
 from harness.words.ranges import Count
@@ -21,7 +23,7 @@ class Budget(Word):
     shape inside one train as a stack. A tenth of the trials, unless given.
     """
 
-    trials: Count
+    trials: Annotated[int, Field(strict=True, gt=0, le=100_000)]
     sampler: Sampler = "tpe"
     batch: Count | None = None
     seeds: Count = 1  # runs a trial, whose mean counts

@@ -13,18 +13,23 @@ from harness.words.form_errors import Problem, form_problems, shown
 from harness.words.study import Study
 from harness.words.yaml_tree import Location, YamlProblem, read_yaml
 
+Options = dict[Location, str]  # a place in the study -> the option of the command line that set it
 MAX_BYTES = 1_000_000
 MAX_PROBLEMS = 10
 
 
 @dataclass(frozen=True)
 class StudyFile:
-    """A study as its file says it. `tree` is the file's own content; lines count from 1."""
+    """A study as its file says it. `tree` is the file's own content; lines count from 1.
+
+    `options`: what was given on the command line instead, by the option's name.
+    """
 
     study: Study
     path: Path
     tree: dict[str, Any] = field(repr=False)
     lines: dict[Location, int] = field(repr=False)
+    options: Options = field(default_factory=dict, repr=False)
 
     @property
     def name(self) -> str:
@@ -37,11 +42,11 @@ class StudyFile:
 
     def error(self, message: str, *location: str | int) -> StudyError:
         """An error that names this file, the line and the location."""
-        return StudyError(_one_line(self.path, self.lines, Problem(location, message)))
+        return self.report([Problem(location, message)])
 
     def report(self, problems: list[Problem]) -> StudyError:
         """One error of several problems, in the file's order, at most ten."""
-        return StudyError(_report(self.path, self.lines, problems))
+        return StudyError(_report(self.path, self.lines, problems, self.options))
 
 
 def load_study(path: Path) -> StudyFile:
@@ -61,13 +66,16 @@ def load_study(path: Path) -> StudyFile:
     return study_of(path, tree, lines)
 
 
-def study_of(path: Path, tree: dict[str, Any], lines: dict[Location, int]) -> StudyFile:
+def study_of(
+    path: Path, tree: dict[str, Any], lines: dict[Location, int], options: Options | None = None
+) -> StudyFile:
     """The study of a file's content. Raises StudyError with every problem, at most ten."""
+    given = options or {}
     try:
         study = Study.model_validate(tree)
     except ValidationError as error:
-        raise StudyError(_report(path, lines, form_problems(error, tree))) from None
-    return StudyFile(study, path, tree, lines)
+        raise StudyError(_report(path, lines, form_problems(error, tree), given)) from None
+    return StudyFile(study, path, tree, lines, given)
 
 
 def line_of(lines: dict[Location, int], location: Location) -> int:
@@ -95,14 +103,16 @@ def _read_text(path: Path) -> str:
         ) from None
 
 
-def _report(path: Path, lines: dict[Location, int], problems: list[Problem]) -> str:
+def _report(path: Path, lines: dict[Location, int], problems: list[Problem], options: Options) -> str:
     ordered = sorted(problems, key=lambda p: line_of(lines, p.location))
-    told = [_one_line(path, lines, p) for p in ordered[:MAX_PROBLEMS]]
+    told = [_one_line(path, lines, p, options.get(p.location)) for p in ordered[:MAX_PROBLEMS]]
     more = len(ordered) - MAX_PROBLEMS
     return "\n".join([*told, f"{path}: and {more} more"] if more > 0 else told)
 
 
-def _one_line(path: Path, lines: dict[Location, int], problem: Problem) -> str:
+def _one_line(path: Path, lines: dict[Location, int], problem: Problem, option: str | None) -> str:
+    if option is not None:
+        return f"{option}: {problem.message}"
     dotted = ".".join(str(part) for part in problem.location)
     where = f"{dotted}: " if dotted else ""
     return f"{path}:{line_of(lines, problem.location)}: {where}{problem.message}"

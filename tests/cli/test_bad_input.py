@@ -69,7 +69,9 @@ def test_a_name_that_is_none(command: str, name: str, harness: Harness, project:
     ("options", "said"),
     [
         (["--tier", "ful"], ["unknown tier 'ful'", "Did you mean 'full'?"]),
-        (["--replicates", "3"], ["found 3", "at least 8"]),
+        (["--replicates", "3"], ["error: --replicates: found 3; allowed: at least 8"]),
+        (["--amend", ""], ["found --amend ''", "the reason in words"]),
+        (["--amend", " \t"], ["found --amend", "the reason in words"]),
         (["--device", "tpu"], ["unknown device 'tpu'", "auto, cpu"]),
         (["--results", "studies/tiny.yaml/x"], ["can't write results", "--results"]),
         (["--reports", "studies/tiny.yaml/x"], ["can't write reports", "--reports"]),
@@ -85,13 +87,21 @@ def test_options_of_run(options: list[str], said: list[str], harness: Harness, p
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["run", "tiny", "--workers", "0"], "'--workers'"),
+        (["run", "tiny", "--workers", "-1"], "'--workers': found -1; allowed: 1 to 1,000"),
+        (["run", "tiny", "--stack", "0"], "'--stack': found 0"),
         (["run", "tiny", "--stack", "many"], "'--stack'"),
-        (["run", "tiny", "--replicates", "0"], "'--replicates'"),
+        (["run", "tiny", "--replicates", "-3"], "'--replicates': found -3"),
+        (
+            ["run", "tiny", "--budget", "-1"],
+            "'--budget': found -1.0; allowed: minutes, a finite number above 0",
+        ),
+        (["run", "tiny", "--budget", "inf"], "'--budget': found inf"),
+        (["plan", "tiny", "--budget", "nan"], "'--budget': found nan"),
         (["run", "tiny", "--speed", "9"], "--speed"),
         (["run"], "NAME"),
         (["rum", "tiny"], "rum"),
-        (["ui", "--port", "99999"], "'--port'"),
+        (["ui", "--port", "0"], "'--port': found 0; allowed: 1 to 65535"),
+        (["ui", "--port", "99999"], "'--port': found 99999"),
     ],
     ids=lambda words: " ".join(words) if isinstance(words, list) else "",
 )
@@ -133,4 +143,21 @@ def test_data_to_fetch_that_is_unknown(harness: Harness, project: Path) -> None:
     before = files(project)
     refused(harness("data", "fetch", "mnits"), "'mnits'", "'mnist'")
     refused(harness("data", "fetch", "mnist", "--to", "studies/tiny.yaml"), "can't write data", "--to")
+    assert files(project) == before
+
+
+SEARCH = """\
+kind: search
+base: {data: {name: digits}, train: {epochs: 1}}
+space: {optimizer.name: [sgd, adam]}
+budget: {trials: 10}
+"""
+
+
+@pytest.mark.parametrize("command", ["plan", "run"])
+def test_a_search_is_not_cut_to_a_time(command: str, harness: Harness, project: Path) -> None:
+    (project / "studies/tiny.yaml").write_text(SEARCH)
+    before = files(project)
+    said = ("'tiny' is a search", "budget.trials (studies/tiny.yaml:4)", "harness plan tiny")
+    refused(harness(command, "tiny", "--budget", "1"), *said)
     assert files(project) == before

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import NoReturn
 
-from tests.cli.conftest import Harness, files
+import pytest
+
+from harness.cli import show
+from harness.cli.asked import Asked
+from harness.cli.running import Settings
+from harness.errors import BadInput
+from harness.running.executors import cores
+from harness.words.design import Design
+from tests.cli.conftest import Harness, NoWorkers, files
 
 
 def test_list(harness: Harness, project: Path) -> None:
@@ -53,6 +62,57 @@ def test_plan(harness: Harness) -> None:
     assert "52 trials in all: about " in shown.out
     assert "8 pairs detect a difference of " in " ".join(shown.out.split())
     assert max(len(line) for line in shown.out.splitlines()) <= 100
+
+
+@pytest.mark.parametrize(
+    ("words", "workers", "device", "stack"),
+    [
+        ((), 1, "cuda", 256),
+        (("--device", "cpu"), cores(), "cpu", 256),
+        (("--workers", "3", "--stack", "7"), 3, "cuda", 7),
+    ],
+    ids=str,
+)
+def test_plan_and_run_go_by_the_same_rule(
+    harness: Harness,
+    no_workers: list[NoWorkers],
+    monkeypatch: pytest.MonkeyPatch,
+    words: tuple[str, ...],
+    workers: int,
+    device: str,
+    stack: int,
+) -> None:
+    """One worker on a GPU, else one a core."""
+    told: list[tuple[int, str, int]] = []
+
+    def planned(design: Design, results: Path, workers: int, device: str, largest: int) -> NoReturn:
+        told.append((workers, device, largest))
+        raise BadInput("enough")
+
+    def ran(asked: Asked, settings: Settings, as_json: bool) -> NoReturn:
+        told.append((settings.executor.workers, settings.device, settings.stack))
+        raise BadInput("enough")
+
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("harness.running.cost.make_plan", planned)
+    monkeypatch.setattr("harness.cli.running.run_one", ran)
+    for command in ("plan", "run"):
+        assert "enough" in harness(command, "tiny", *words).err
+    assert told == [(workers, device, stack)] * 2
+
+
+def test_plan_says_how_small_stacks_would_do(harness: Harness) -> None:
+    told = harness("plan", "tiny", "--stack", "3", "--device", "cpu", "--json").json
+    assert max(s["size"] for s in told["stacks"]) <= 3
+
+
+def test_what_reproduces_only_to_rounding_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    found = {"trial": "abc", "study": "tiny", "replicate": 0, "compared": 9, "stack_size": 64}
+    found |= {"same": True, "max_difference": 2e-4, "tolerance": 1e-3, "data_same": True}
+    show.reproduced({**found, "recorded_on": "NVIDIA H200", "device": "cpu", "versions_changed": {}})
+    out, err = capsys.readouterr()
+    assert "9 values, the same, to within a relative 0.001" in out
+    assert "not run on the record's own device, NVIDIA H200" in err
 
 
 def test_plan_leaves_only_prepared_data(harness: Harness, project: Path) -> None:

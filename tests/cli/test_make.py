@@ -85,6 +85,15 @@ def test_help_names_every_target(checkout: Path) -> None:
     assert [target for target in phony if f"make {target} " not in shown] == []
 
 
+def test_benchmarks_have_ray_where_it_installs(checkout: Path) -> None:
+    """And run without it elsewhere."""
+    steps = make(checkout, "bench", "--dry-run").stdout.splitlines()
+    (place,) = [i for i, step in enumerate(steps) if "'.[bench]'" in step]
+    assert "|| echo" in steps[place]
+    assert "-m tests.benchmarks" in steps[-1]
+    assert not any("[bench]" in step for step in make(checkout, "test", "--dry-run").stdout.splitlines())
+
+
 def test_an_old_python_is_refused(checkout: Path) -> None:
     shutil.rmtree(checkout / ".venv")
     old = checkout / "old-python"

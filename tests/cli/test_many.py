@@ -125,3 +125,15 @@ def test_a_plan_within_a_budget(harness: Harness, project: Path) -> None:
     refused = harness("plan", "tiny", "--budget", "0.1")
     assert refused.code == 2
     assert "0.1 minutes are too few for 'tiny'" in refused.err
+
+
+def test_a_run_within_a_budget_says_what_it_can_detect(
+    harness: Harness, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "studies/tiny.yaml").write_text(QUICK)
+    asked: list[Any] = []
+    monkeypatch.setattr("harness.cli.running.run_one", lambda one, *settings: asked.append(one))
+    told = harness("run", "tiny", "--budget", "2", "--no-mlflow").err
+    assert "200 replicates fit into 2 minutes; the study asks for 8; more than 200 would detect" in told
+    assert "200 pairs detect a difference of " in " ".join(told.partition("it can detect:")[2].split())
+    assert [one.replicates for one in asked] == [200]

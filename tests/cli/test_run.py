@@ -49,7 +49,20 @@ def test_a_study_from_one_command_to_its_report(
     assert pictures == ["reports/gallery/tiny.pdf", "reports/gallery/tiny.png"]
     assert (project / pictures[1]).read_bytes().startswith(b"\x89PNG")
 
-    assert "another design" in harness("run", "tiny", "--no-mlflow", "--replicates", "9").err
+    # A design that changed is refused before anything is written, with what changed and how to go on.
+    executions = (project / "results/tiny/executions.json").read_bytes()
+    refused = harness("run", "tiny", "--replicates", "9")  # with MLflow, whose mirror would start
+    assert refused.code == 2
+    for said in (
+        "another design",
+        "changed since: judge.replicates 8 -> 9.",
+        "Go on as it was judged: harness run tiny --replicates 8;",
+        'harness run tiny --replicates 9 --amend "why it changed"',
+    ):
+        assert said in refused.err
+    assert (project / "results/tiny/executions.json").read_bytes() == executions
+    assert not list((project / "results").glob("mlflow*"))
+    assert "done before. " in harness("run", "--all", "--no-mlflow").err
 
 
 def test_the_command_that_reproduces_a_run(project: Path) -> None:

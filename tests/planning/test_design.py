@@ -293,10 +293,6 @@ HYPOTHESES = {
         "{kind: best_of, outcome: diverged}",
         "hypotheses.0.delta: missing; diverged has no smallest effect of its own",
     ),
-    "outcome to come": (
-        "{kind: best_of, outcome: {cost: seconds}}",
-        "hypotheses.0.outcome: the outcome 'cost' is not available yet; available: final, best, steps_to",
-    ),
     "too few members": (
         "{kind: superiority, a: {ensemble: mean, members: 5}, b: adam, outcome: test/accuracy}",
         "hypotheses.0.a: asks for 5 members, judge.members is 1: set judge: {members: 5}",
@@ -414,14 +410,14 @@ def test_several_problems_at_once(complaint):
     assert "unknown optimizer 'adma'. Did you mean" in lines[1]
 
 
-# validate: the whole study, in every tier; what is to come is a note
+# validate: the whole study, in every tier
 
 
 @pytest.mark.parametrize(
     "name", ["optimizers", "dropout", "learning_rate", "ensembles", "activations", "inits", "search"]
 )
 def test_sketches_that_can_run(load, name):
-    assert validate_study(load(SKETCHES[name], name)) == []
+    validate_study(load(SKETCHES[name], name))
 
 
 def test_validating_looks_into_every_tier(load):
@@ -431,3 +427,71 @@ def test_validating_looks_into_every_tier(load):
         StudyError, match=r"study\.yaml:12: base\.model\.activation: unknown activation 'rleu'"
     ):
         validate_study(load(text))
+
+
+@pytest.mark.parametrize("check", [validate_study, make_design])
+@pytest.mark.parametrize("outcome", ["{cost: seconds}", "{ensemble: test/accuracy}", "test/ade", "test/fde"])
+def test_what_does_not_exist_is_refused_and_not_offered(load, check, outcome):
+    with pytest.raises(StudyError, match=r"study\.yaml:9: hypotheses\.0\.outcome: unknown \w+ ") as refused:
+        check(load(f"{TUNED}  - {{kind: best_of, outcome: {outcome}}}\n"))
+    allowed = str(refused.value).partition("Allowed: ")[2]
+    assert allowed
+    assert not {"cost", "ensemble", "ade", "fde"} & set(allowed.rstrip(".").split(", "))
+
+
+# Numbers that no machine holds are refused by arithmetic, before anything is allocated
+
+TOO_LARGE = {
+    "points": (
+        "tune: {optimizer.lr: own_range}",
+        "tune: {optimizer.lr: own_range, points: 100000000}",
+        "10,000",
+    ),
+    "examples": ("name: mnist1d", "name: mnist1d, n_train: 1000000000000", "10,000,000"),
+    "numbers of data": (
+        "name: mnist1d}",
+        "name: teacher, n_inputs: 9999, n_train: 9999999, task: classification}",
+        "1,000,000,000",
+    ),
+    "units": ("widths: [16]", "widths: [16, 1000000000]", "65,536"),
+    "layers": ("widths: [16]", "depth: 1000000000", "1,000"),
+    "layers one by one": ("widths: [16]", f"widths: {[4] * 1001}", "at most 1,000 values"),
+    "parameters": ("widths: [16]", "width: 60000, depth: 900", "1,000,000,000"),
+    "steps": ("epochs: 30", "steps: 1000000000000", "100,000,000"),
+    "epochs": ("epochs: 30", "epochs: 1000000000000", "1,000,000"),
+    "steps of epochs": ("epochs: 30", "epochs: 1000000, batch_size: 1", "100,000,000"),
+    "steps in a time": (
+        "epochs: 30",
+        "seconds: 1.0e+12, cost: {step_us: 0.001, example_us: 0}",
+        "100,000,000",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", TOO_LARGE)
+def test_numbers_that_no_machine_holds(load, case):
+    old, new, allowed = TOO_LARGE[case]
+    assert old in TUNED
+    with pytest.raises(StudyError, match=rf"study\.yaml:\d: .*; allowed: .*{allowed}"):
+        make_design(load((TUNED + BEST).replace(old, new)))
+
+
+def test_studies_of_too_many_trials(complaint):
+    many = TUNED.replace("own_range}", "own_range, points: 10000, seeds: 20}") + BEST
+    (line,) = complaint(many)
+    assert "tune.points: the study takes 400,040 trials, 40 of them to judge; allowed: 200,000" in line
+    levels = "optimizer.lr: {log_range: [0.001, 1], points: 30}"
+    untuned = TUNED.replace("optimizer.name: [sgd, adam]", levels).replace(
+        "tune: {optimizer.lr: own_range}\n", ""
+    )
+    (line,) = complaint(f"judge: {{replicates: 10000}}\n{untuned}{BEST}")
+    assert "study.yaml:1: judge.replicates: the study takes 300,000 trials, 300,000 of them to judge" in line
+
+
+def test_replicates_of_the_command_line_are_not_blamed_on_the_file(load):
+    for given, said in (
+        (5, "found 5; allowed: at least 8"),
+        (10**9, "found 1000000000; allowed: a number of"),
+    ):
+        with pytest.raises(StudyError, match=rf"^--replicates: {said}"):
+            make_design(load(TUNED + BEST), replicates=given)

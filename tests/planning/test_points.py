@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.planning.points import axis, choose, edges, extended, grid, is_grid, place, spacings
+from harness.planning.points import axis, edges, extended, grid, is_grid, spacings
+from harness.words.choosing import choose, place
 from harness.words.design import Dimension, PointResult
 from harness.words.study import Tune
 

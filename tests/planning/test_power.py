@@ -80,3 +80,16 @@ def test_with_sigmas_from_earlier_records(load):
     assert (steps.unit, accuracy.unit) == ("ratio of steps", "accuracy")
     assert accuracy.difference == pytest.approx(0.008 * smallest_effect(20))
     assert steps.basis == accuracy.basis == "a pilot"
+
+
+@pytest.mark.parametrize(("tune", "n"), [("tune: {optimizer.lr: own_range}\n", 21), ("", 10)])
+def test_replicates_that_choose_an_optimum_do_not_test_it(load, tune, n):
+    """21 replicates; where nothing is tuned the 11 even ones choose."""
+    text = (
+        "base: {data: {name: mnist1d}, train: {epochs: 3}}\narms: {model.width: [4, 16, 64]}\n"
+        f"{tune}judge: {{replicates: 21}}\n"
+        "hypotheses:\n  - {kind: interior_optimum, outcome: {final: test/accuracy}, delta: 0.01}\n"
+    )
+    (found,) = detectable(make_design(load(text)))
+    assert (found.n, found.d_z) == (n, smallest_effect(n))
+    assert ("the other replicates choose the level" in found.basis) is (n == 10)

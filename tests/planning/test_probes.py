@@ -21,9 +21,9 @@ hypotheses:
 """
 
 
-def design_of(tmp_path, outcome, steps=20):
+def design_of(tmp_path, outcome, steps=20, activation="sigmoid"):
     path = tmp_path / "probed.yaml"
-    path.write_text(STUDY.format(outcome=outcome, steps=steps))
+    path.write_text(STUDY.format(outcome=outcome, steps=steps).replace("sigmoid", activation))
     return make_design(load_study(path))
 
 
@@ -59,3 +59,10 @@ def test_what_can_not_be_measured_is_refused_by_file_and_line(outcome, message, 
         design_of(tmp_path, outcome)
     assert message in str(error.value)
     assert "probed.yaml:11" in str(error.value)
+
+
+def test_saturation_needs_activations_of_a_bounded_range(tmp_path):
+    outcome = "{probe: saturated_fraction}"
+    assert design_of(tmp_path, outcome, activation="tanh")
+    with pytest.raises(StudyError, match="needs activations of a bounded range, such as those of sigmoid"):
+        design_of(tmp_path, outcome, activation="relu")

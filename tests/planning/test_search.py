@@ -135,7 +135,15 @@ WRONG = {
         "study.yaml:3: arms: a search has none",
     ),
     "more judged than tried": (("trials: 40", "trials: 2"), "budget.best: found 3; allowed: at most the 2"),
-    "one replicate": (("budget:", "judge: {replicates: 1}\nbudget:"), "at least 2 replicates"),
+    "one replicate": (
+        ("budget:", "judge: {replicates: 1}\nbudget:"),
+        "judge.replicates: found 1; a search judges at least 2",
+    ),
+    "members": (("budget:", "judge: {members: 2}\nbudget:"), "judge.members: found 2"),
+    "too many trials": (
+        ("trials: 40", "trials: 90000, seeds: 9"),
+        "budget.trials: the study takes 810,040 trials, 40 of them to judge; allowed: 200,000",
+    ),
     "the base": (("epochs: 2", "epoch: 2"), "study.yaml:2: base.train"),
 }
 
@@ -148,7 +156,7 @@ def test_what_is_wrong_is_said_with_its_line(complaint, case):
 
 
 def test_every_tier_of_a_search_is_checked(load):
-    assert validate_study(load(TEXT + "tiers: {full: {budget.trials: 80}}\n")) == []
+    validate_study(load(TEXT + "tiers: {full: {budget.trials: 80}}\n"))
     with pytest.raises(Exception, match=r"study\.yaml:12: space\.model\.depth"):
         validate_study(load(TEXT + "tiers: {full: {space.model.depth: [x]}}\n"))
 

@@ -6,6 +6,8 @@ import pytest
 
 from harness.planning.design import make_design
 from harness.planning.studies import FOLDER, all_studies
+from harness.words.hypothesis import Identity
+from harness.words.named import named_columns
 from harness.words.study_file import load_study
 
 FILES = {path.stem: path for path in all_studies(FOLDER)}
@@ -66,6 +68,31 @@ def largest(design):
         max(design.steps.values(), default=0),
         max((a.n_parameters for a in design.arms), default=0),
     )
+
+
+# Arms that crossing factors makes and that say nothing: outside its domain a step goes on as it is.
+UNREAD = {"universal_approximation": {f"step, outside, width {width}" for width in (2, 8, 32, 128, 256)}}
+
+
+def test_every_arm_is_read_by_a_hypothesis(file):
+    """An arm that nobody asks about costs its trials for nothing."""
+    design = design_of(file.name, None)
+    if file.study.kind == "search":
+        pytest.skip("a search has no hypotheses")
+    read = {column.arm for h in file.study.hypotheses for column in named_columns(design, h)}
+    assert {arm.label for arm in design.arms} - read == UNREAD.get(file.name, set())
+
+
+def test_identities_are_held_to_rounding(file):
+    """They are computed in float64, whose tolerance is 1e-12 (method.md, section 5)."""
+    assert all(h.tolerance <= 1e-12 for h in file.study.hypotheses if isinstance(h, Identity))
+
+
+def test_the_gates_nets_are_the_notes_own():
+    """A linear threshold of two inputs, and 2-4-1."""
+    arms = design_of("perceptron_xor", None).arms
+    found = {(arm.levels["model.widths"], arm.n_parameters) for arm in arms}
+    assert found == {("perceptron", 3), ("mlp", 17)}
 
 
 def test_there_are_studies():

@@ -10,8 +10,8 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from harness.planning.design import make_design
-from harness.planning.points import place
 from harness.planning.tuning import ArmTuner, Scores, open_journal
+from harness.words.choosing import place
 
 TEXT = """\
 base:

@@ -1,6 +1,7 @@
 """What a report says of the hidden layers: numbers of the figures from records whose values are known."""
 
 import dataclasses
+import math
 
 import pytest
 
@@ -84,6 +85,12 @@ def test_histograms_are_shares_of_each_layer(figures):
         if arm == "adam"
     ]
     assert first == [(1, -1.0, 0.25), (1, -0.95, 0.75), (2, pytest.approx(2.95), 1.0)]
+
+
+def test_a_probe_that_says_nothing_is_left_out():
+    """As of saturation where ranges are unbounded."""
+    evidence = probed(lambda replicate, last: {"dead_fraction": {last: [math.nan, math.nan]}})
+    assert mechanism_section(Context(evidence, None)) == ()
 
 
 def test_a_study_without_probes_has_nothing_to_show():

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from harness.planning.power import detectable
 from harness.running.pilot import known_sigmas, residual_variance
 from tests.simulated import simulated_evidence
 
@@ -31,14 +32,15 @@ def test_judged_pairs_tell_by_hypothesis(evidence, store_with, tmp_path):
     assert 0 < steps.value < 1  # of the logarithm
 
 
-def test_splits_of_one_data_set_count_their_overlap(evidence, store_with, tmp_path):
+@pytest.mark.parametrize("known", [True, False], ids=["from records", "before any"])
+def test_splits_of_one_data_set_count_their_overlap(known, evidence, store_with, tmp_path):
     facts = {a: f.model_copy(update={"scope": "resplit"}) for a, f in evidence.design.data.items()}
-    resplit = replace(evidence, design=evidence.design.model_copy(update={"data": facts}))
-    store_with(tmp_path / "fresh", evidence)
-    store_with(tmp_path / "resplit", resplit)
-    fresh = known_sigmas(evidence.design, tmp_path / "fresh")[1].value
-    found = known_sigmas(resplit.design, tmp_path / "resplit")[1].value
-    assert found == pytest.approx(fresh * np.sqrt(1 + 20 * 4000 / 4000))
+    resplit = evidence.design.model_copy(update={"data": facts})
+    store_with(tmp_path, evidence)
+    sigmas = known_sigmas(evidence.design, tmp_path) if known else {}
+    fresh, found = (detectable(design, sigmas)[1] for design in (evidence.design, resplit))
+    assert found.sigma == pytest.approx(fresh.sigma * np.sqrt(1 + 20 * 4000 / 4000))
+    assert "as replicates split one data set" in found.basis
 
 
 def test_a_tier_takes_the_records_of_the_study(evidence, store_with, tmp_path):

@@ -63,7 +63,7 @@ def _figure(context: Context, name: str, moment: str) -> Iterator[Block]:
         frame = frame[frame["step"] == 0]
     elif moment == "end":
         frame = frame[frame["end"]]
-    if frame.empty:
+    if frame.empty or frame["value"].isna().all():  # of no runs, or of layers the probe says nothing of
         return
     if name == HISTOGRAM:
         if moment != "all":

@@ -1,18 +1,12 @@
-"""What a study may ask for but a run can't decide yet."""
+"""The outcomes that a study names, wherever it does."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.words.form_errors import Problem
-from harness.words.outcome import AVAILABLE_OUTCOMES, Outcome
+from harness.words.outcome import Outcome
 from harness.words.study import Study
 from harness.words.yaml_tree import Location
-
-
-def unavailable(study: Study) -> list[Problem]:
-    """Every part of the study that is well formed and not available yet."""
-    return list(_outcomes(study))
 
 
 def outcomes_of(study: Study) -> Iterator[tuple[Location, Outcome]]:
@@ -29,11 +23,3 @@ def outcomes_of(study: Study) -> Iterator[tuple[Location, Outcome]]:
         yield ("tune", "select"), study.tune.select
     if study.objective is not None:
         yield ("objective",), study.objective
-
-
-def _outcomes(study: Study) -> Iterator[Problem]:
-    for place, outcome in outcomes_of(study):
-        if outcome.function not in AVAILABLE_OUTCOMES:
-            available = ", ".join(AVAILABLE_OUTCOMES)
-            message = f"the outcome {outcome.function!r} is not available yet; available: {available}"
-            yield Problem(place, message)
