@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
+from sys import intern
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -29,6 +30,7 @@ SCHEMA = pa.schema(
         ("config", pa.string()),  # JSON
         ("reason", pa.string()),
         ("diverged_at_step", pa.int64()),
+        ("best_step", pa.int64()),
         ("steps", pa.list_(pa.int64())),
         ("curves", pa.map_(pa.string(), pa.list_(pa.float64()))),
         ("final", pa.map_(pa.string(), pa.float64())),
@@ -46,9 +48,10 @@ SCHEMA = pa.schema(
 )
 _PROVENANCE = ("device", "stack_size", "data_fingerprint", "fallback")
 _PLAIN = (
-    "trial", "status", "study", "phase", "replicate", "member", "diverged_at_step", "steps", "n_parameters",
-    "time_s",
+    "trial", "study", "phase", "replicate", "member", "reason", "diverged_at_step", "best_step",
+    "n_parameters", "time_s",
 )  # fmt: skip
+_FIELDS = set(Record.model_fields)  # shared by all records read: 2 kB each otherwise
 
 
 class Stored(NamedTuple):
@@ -122,6 +125,7 @@ def _row(stored: Stored) -> dict[str, Any]:
         "status": record.status.value,
         "config": json.dumps(record.config),
         "reason": record.reason.encode("utf-8", "backslashreplace").decode(),  # file names may not be UTF-8
+        "steps": record.steps,
         "curves": list(record.curves.items()),
         "final": list(record.final.items()),
         "probes": json.dumps(record.probes) if record.probes else None,
@@ -137,15 +141,35 @@ def _parsed(text: str) -> Any:
     return json.loads(text)
 
 
+@lru_cache(maxsize=1024)
+def _provenance(versions: str, *rest: Any) -> Provenance:
+    """One for all records of a stack that share their data."""
+    return Provenance(versions=_parsed(versions), **dict(zip(_PROVENANCE, rest, strict=True)))
+
+
+@lru_cache(maxsize=64)
+def _shared(steps: tuple[int, ...]) -> list[int]:
+    """One list for all records evaluated after the same steps."""
+    return list(steps)
+
+
 def _stored(row: dict[str, Any]) -> Stored:
-    provenance = Provenance(versions=_parsed(row["versions"]), **{name: row[name] for name in _PROVENANCE})
-    record = Record(
-        **{name: row[name] for name in _PLAIN if name in row},  # older parts know no members
+    """A row as it was written: its types are the file's, and not checked again."""
+    record = Record.model_construct(
+        _FIELDS,
+        **{name: row[name] for name in _PLAIN if name in row},  # older parts lack some
+        status=Status(row["status"]),
         config=_parsed(row["config"]),
-        reason=row["reason"],
-        curves=dict(row["curves"]),
-        final=dict(row["final"]),
-        probes=json.loads(row.get("probes") or "{}"),
-        provenance=provenance,
+        steps=_shared(tuple(row["steps"])),
+        curves={intern(name): values for name, values in row["curves"]},
+        final={intern(name): value for name, value in row["final"]},
+        probes=_probes(row.get("probes")),
+        provenance=_provenance(row["versions"], *(row[name] for name in _PROVENANCE)),
     )
     return Stored(record, row["execution"], row["written_at"])
+
+
+def _probes(text: str | None) -> dict[str, dict[int, list[float]]]:
+    """JSON knows no numbers as keys."""
+    found = json.loads(text or "{}")
+    return {name: {int(step): values for step, values in own.items()} for name, own in found.items()}

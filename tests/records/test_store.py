@@ -41,24 +41,28 @@ provenances = st.builds(
     data_fingerprint=texts,
     fallback=st.none() | texts,
 )
-records = st.builds(
-    Record,
-    trial=texts,
-    study=texts,
-    phase=texts,
-    replicate=counts,
-    config=trees,
-    member=counts,
-    status=st.sampled_from([Status.DONE, Status.DIVERGED]),
-    reason=texts,
-    diverged_at_step=st.none() | counts,
-    steps=st.lists(counts, max_size=4),
-    curves=st.dictionaries(texts, st.lists(floats, max_size=4), max_size=3),
-    final=st.dictionaries(texts, floats, max_size=3),
-    n_parameters=counts,
-    time_s=floats,
-    provenance=provenances,
-)
+fields = {
+    "trial": texts,
+    "study": texts,
+    "phase": texts,
+    "replicate": counts,
+    "config": trees,
+    "member": counts,
+    "status": st.sampled_from([Status.DONE, Status.DIVERGED]),
+    "reason": texts,
+    "diverged_at_step": st.none() | counts,
+    "best_step": st.none() | counts,
+    "steps": st.lists(counts, max_size=4),
+    "curves": st.dictionaries(texts, st.lists(floats, max_size=4), max_size=3),
+    "final": st.dictionaries(texts, floats, max_size=3),
+    "probes": st.dictionaries(
+        texts, st.dictionaries(counts, st.lists(floats, max_size=2), max_size=2), max_size=2
+    ),
+    "n_parameters": counts,
+    "time_s": floats,
+    "provenance": provenances,
+}
+records = st.builds(Record, **fields)
 
 
 def same(a: Any, b: Any) -> bool:
@@ -70,6 +74,10 @@ def same(a: Any, b: Any) -> bool:
     if isinstance(a, list) and isinstance(b, list):
         return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
     return type(a) is type(b) and bool(a == b)
+
+
+def test_every_field_of_a_record_is_among_those_that_come_back() -> None:
+    assert fields.keys() == Record.model_fields.keys()
 
 
 @SOME
