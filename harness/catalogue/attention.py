@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import model_validator
 from torch import Tensor, nn
 
 from harness.catalogue.activations import ACTIVATIONS
-from harness.catalogue.dropout import Dropout
+from harness.catalogue.dropout import Dropout, Rate
 from harness.catalogue.inits import InitOptions
 from harness.errors import BadInput
 from harness.words.limits import Layers, Units
@@ -26,7 +26,7 @@ class AttentionOptions(InitOptions):
     feed_forward: Units = 64
     activation: str = "gelu"
     init: str = "xavier_uniform"
-    dropout: float = Field(default=0.0, ge=0, lt=1)
+    dropout: Rate = 0.0
 
     @model_validator(mode="after")
     def _whole_heads(self) -> AttentionOptions:

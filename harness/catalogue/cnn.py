@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from harness.catalogue.activations import ACTIVATIONS
 from harness.catalogue.convolution import Convolution, length_after
-from harness.catalogue.dropout import Dropout
+from harness.catalogue.dropout import Dropout, Rate
 from harness.catalogue.inits import InitOptions
 from harness.catalogue.normalisation import BatchNorm
 from harness.errors import BadInput
@@ -34,7 +34,7 @@ class CnnOptions(InitOptions):
     activation: str = "relu"
     init: str = "he_normal"
     normalisation: Literal["none", "batch_norm"] = "none"
-    dropout: float = Field(default=0.0, ge=0, lt=1)
+    dropout: Rate = 0.0
     pool: Literal["flatten", "average"] = "flatten"
 
     @model_validator(mode="after")

@@ -6,11 +6,17 @@
 from __future__ import annotations
 
 import math
+from typing import Annotated
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
+from harness.words.ranges import OwnRange
+
 MASK32 = 0xFFFFFFFF
+
+Rate = Annotated[float, Field(ge=0, lt=1), OwnRange(0.1, 0.8, log=False)]  # the option of every network
 
 
 def mix(x: Tensor) -> Tensor:

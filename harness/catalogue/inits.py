@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import torch
 from pydantic import Field, FiniteFloat
 from torch import Tensor
 
 from harness.words.base import Word
+from harness.words.ranges import OwnRange
 
 Shape = tuple[int, ...]
 Draw = Callable[[Shape, torch.Generator, torch.dtype], Tensor]
@@ -24,7 +25,9 @@ class InitOptions(Word):
     """Where a network's training starts: options that every network of the catalogue shares."""
 
     init: str
-    init_gain: FiniteFloat = Field(default=1.0, gt=0, description="times every weight that `init` draws")
+    init_gain: Annotated[FiniteFloat, OwnRange(0.1, 10.0)] = Field(
+        default=1.0, gt=0, description="times every weight that `init` draws"
+    )
     init_bias: FiniteFloat = Field(default=0.0, description="what every bias starts at")
 
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from harness.catalogue.activations import ACTIVATIONS
 from harness.catalogue.attention import AttentionOptions, attention
 from harness.catalogue.cnn import CnnOptions, cnn1d, cnn2d
-from harness.catalogue.dropout import Dropout
+from harness.catalogue.dropout import Dropout, Rate
 from harness.catalogue.inits import InitOptions
 from harness.catalogue.normalisation import BatchNorm
 from harness.catalogue.rnn import RnnOptions, rnn
@@ -39,7 +39,7 @@ class MlpOptions(InitOptions):
     activation: str = "relu"
     init: str = "he_normal"
     normalisation: Literal["none", "batch_norm", "layer_norm"] = "none"
-    dropout: float = Field(default=0.0, ge=0, lt=1)
+    dropout: Rate = 0.0
     skip: bool = False
     bias: bool = True
     output_activation: str = "identity"

@@ -8,7 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from harness.catalogue.dropout import Dropout
+from harness.catalogue.dropout import Dropout, Rate
 from harness.catalogue.fused_lstm import FusedLstm, is_fused
 from harness.catalogue.inits import InitOptions
 from harness.catalogue.recurrence import CELLS, Scan
@@ -29,7 +29,7 @@ class RnnOptions(InitOptions):
     bidirectional: bool = False
     readout: Literal["last", "mean", "all"] = "last"
     init: str = "xavier_uniform"
-    dropout: float = Field(default=0.0, ge=0, lt=1, description="before the output layer")
+    dropout: Rate = Field(default=0.0, description="before the output layer")
 
 
 class Recurrent(nn.Module):

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import torch
 from pydantic import Field, NonNegativeFloat, NonNegativeInt
 from torch import Tensor
 
 from harness.words.base import Word
+from harness.words.ranges import OwnRange
 
 
 class NoOptions(Word):
@@ -28,41 +29,41 @@ class NoOptions(Word):
 class CosineOptions(Word):
     """`final`: the factor at the end. `warmup`: the share of steps of linear warm-up."""
 
-    final: float = Field(default=0.0, ge=0, le=1)
-    warmup: float = Field(default=0.0, ge=0, lt=1)
+    final: Annotated[float, OwnRange(0.0, 0.1, log=False)] = Field(default=0.0, ge=0, le=1)
+    warmup: Annotated[float, OwnRange(0.0, 0.2, log=False)] = Field(default=0.0, ge=0, lt=1)
 
 
 class LinearWarmupOptions(Word):
     """`warmup`: the share of steps of linear warm-up."""
 
-    warmup: float = Field(default=0.1, ge=0, lt=1)
+    warmup: Annotated[float, OwnRange(0.01, 0.3, log=False)] = Field(default=0.1, ge=0, lt=1)
 
 
 class StepOptions(Word):
     """`gamma`: what a drop leaves of the rate. `every`: the share of steps from one drop to the next."""
 
-    gamma: float = Field(default=0.1, gt=0, le=1)
-    every: float = Field(default=0.3, gt=0, le=1)
+    gamma: Annotated[float, OwnRange(0.05, 0.5)] = Field(default=0.1, gt=0, le=1)
+    every: Annotated[float, OwnRange(0.1, 0.5, log=False)] = Field(default=0.3, gt=0, le=1)
 
 
 class ExponentialOptions(Word):
     """`final`: the factor that the end of the run would have, one step after the last."""
 
-    final: float = Field(default=0.01, gt=0, le=1)
+    final: Annotated[float, OwnRange(1e-4, 0.1)] = Field(default=0.01, gt=0, le=1)
 
 
 class InverseTimeOptions(Word):
     """`decay`: the factor is 1 / (1 + decay) at the end of the run."""
 
-    decay: NonNegativeFloat = 10.0
+    decay: Annotated[NonNegativeFloat, OwnRange(1.0, 1000.0)] = 10.0
 
 
 class OneCycleOptions(Word):
     """`warmup`: the share of steps up to the peak. `start`, `final`: the factors at both ends."""
 
-    warmup: float = Field(default=0.3, gt=0, lt=1)
-    start: float = Field(default=0.04, ge=0, le=1)
-    final: float = Field(default=4e-6, ge=0, le=1)
+    warmup: Annotated[float, OwnRange(0.1, 0.5, log=False)] = Field(default=0.3, gt=0, lt=1)
+    start: Annotated[float, OwnRange(0.01, 0.2)] = Field(default=0.04, ge=0, le=1)
+    final: Annotated[float, OwnRange(1e-6, 1e-2)] = Field(default=4e-6, ge=0, le=1)
 
 
 class PlateauOptions(Word):
@@ -71,7 +72,7 @@ class PlateauOptions(Word):
     A gain is a validation loss below (1 - `threshold`) times the best so far.
     """
 
-    gamma: float = Field(default=0.1, gt=0, lt=1)
+    gamma: Annotated[float, OwnRange(0.05, 0.7)] = Field(default=0.1, gt=0, lt=1)
     patience: NonNegativeInt = 3
     threshold: float = Field(default=1e-3, ge=0, lt=1)
 

@@ -8,9 +8,10 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from harness.catalogue import own_class
-from harness.catalogue.optimizers import OPTIMIZERS, Range
+from harness.catalogue.optimizers import OPTIMIZERS
 from harness.catalogue.resolve import TABLES
 from harness.words.config import RunConfig, TrainSection
+from harness.words.ranges import OwnRange
 
 # Sections left out of a config have these names.
 _DEFAULT_NAMES = {"model": "mlp", "optimizer": "sgd", "schedule": "constant", "data": "file"}
@@ -58,12 +59,21 @@ def is_whole(tree: Mapping[str, Any], path: str) -> bool:
     return int in kinds and float not in kinds
 
 
-def own_range(config: RunConfig, path: str) -> Range | None:
+def own_range(config: RunConfig, path: str) -> OwnRange | None:
     """The catalogue's own search range for an option of the config, or None where it has none."""
-    section, _, option = path.partition(".")
-    return OPTIMIZERS[config.optimizer.name].ranges.get(option) if section == "optimizer" else None
+    return _own_ranges(config).get(path)
 
 
 def own_ranges(config: RunConfig) -> list[str]:
     """The paths of a config that have a search range of their own."""
-    return [f"optimizer.{option}" for option in OPTIMIZERS[config.optimizer.name].ranges]
+    return list(_own_ranges(config))
+
+
+def _own_ranges(config: RunConfig) -> dict[str, OwnRange]:
+    """By path: each optimizer's own of the learning rate, and what stands in the options' annotations."""
+    found, tree = {"optimizer.lr": OPTIMIZERS[config.optimizer.name].lr_range}, config.tree()
+    for section in ("optimizer", "schedule", "model", "train"):
+        options = options_class(tree, section)
+        for name, field in ({} if options is None else options.model_fields).items():
+            found |= {f"{section}.{name}": m for m in field.metadata if isinstance(m, OwnRange)}
+    return found

@@ -113,9 +113,8 @@ def _parameter(path: str, wanted: Any, configs: list[RunConfig]) -> Parameter | 
         without = [config.optimizer.name for config in taking if own_range(config, path) is None]
         if without:
             known = ", ".join(own_ranges(taking[0]))
-            return Problem(
-                place, f"has no own_range with {without[0]}; {known} has one: give a range or a list"
-            )
+            message = f"has no own_range with {without[0]}; give a range or a list (have one: {known})"
+            return Problem(place, message)
         return Parameter(path=path, low=0.0, high=1.0, own=True, always=always)
     if isinstance(wanted, list):
         return _listed(path, wanted, always)

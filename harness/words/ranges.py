@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 from pydantic import AfterValidator, Discriminator, Field, PositiveFloat, Tag, model_validator
 
@@ -10,6 +10,15 @@ from harness.words.base import Word
 
 # Strict: `true` and "9" are no counts.
 Count = Annotated[int, Field(strict=True, gt=0, le=10_000)]
+
+
+class OwnRange(NamedTuple):
+    """An option's own search range, `own_range` in a study; it stands in the option's annotation."""
+
+    low: float
+    high: float
+    log: bool = True
+
 
 _T = TypeVar("_T", list[Any], dict[str, Any])
 Levels = dict[str, Any]

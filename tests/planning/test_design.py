@@ -174,8 +174,8 @@ MEANING = {
     "tuned section": ("optimizer.lr: own_range", "optimiser.lr: own_range", "Did you mean 'optimizer'"),
     "no range of its own": (
         "optimizer.lr: own_range",
-        "model.dropout: own_range",
-        "tune.model.dropout: in arm 'sgd' it has no own_range; give {log_range: [low, high]} (have one:",
+        "model.width: own_range",
+        "tune.model.width: in arm 'sgd' it has no own_range; give {log_range: [low, high]} (have one:",
     ),
     "range beyond the option": (
         "optimizer.lr: own_range",

@@ -70,7 +70,7 @@ def test_an_own_range_is_that_of_the_optimizer_tried(design):
                 return place if p.own else 0 if p.ordered else p.values[0] if p.values else p.low
 
             asked, params = assign(space, study.base, choose)
-            assert params["optimizer.lr"] == pytest.approx(getattr(OPTIMIZERS[name].ranges["lr"], end))
+            assert params["optimizer.lr"] == pytest.approx(getattr(OPTIMIZERS[name].lr_range, end))
             assert ("optimizer.momentum" in params) == (name == "momentum")
             assert asked.keys() == params.keys()
 
@@ -89,7 +89,7 @@ def test_every_draw_of_the_space_is_a_config_inside_it(design):
 
     for _ in range(200):
         config = resolved_with(study.base, assign(space, study.base, choose)[1])
-        own = OPTIMIZERS[config.optimizer.name].ranges["lr"]
+        own = OPTIMIZERS[config.optimizer.name].lr_range
         assert own.low <= config.optimizer.options["lr"] <= own.high
         assert 16 <= config.model.options["width"] <= 512
 
@@ -121,7 +121,7 @@ WRONG = {
     "an end of a range": (("range: [0, 0.5]", "range: [0, 1.5]"), "study.yaml:6: space.model.dropout"),
     "no own range": (
         ("model.width: {log_range: [16, 512]}", "model.width: own_range"),
-        "study.yaml:5: space.model.width: has no own_range with sgd; optimizer.lr has one",
+        "study.yaml:5: space.model.width: has no own_range with sgd; give a range or a list (have one: ",
     ),
     "a list in a list": (("relu, tanh", "[relu], tanh"), "study.yaml:7: space.model.activation.0: found ["),
     "twice": (("relu, tanh", "relu, relu"), "each value may be listed once"),

@@ -29,7 +29,7 @@ from harness.catalogue.optimizers.adam import (
     radam_coefficients,
     radam_rate,
 )
-from harness.catalogue.optimizers.base import Hyper, Optimizer, Range, SgdOptions, State, as_they_are
+from harness.catalogue.optimizers.base import Hyper, Optimizer, SgdOptions, State, as_they_are
 from harness.catalogue.optimizers.descent import (
     LionOptions,
     MomentumOptions,
@@ -51,26 +51,25 @@ from harness.catalogue.optimizers.scaled import (
     rmsprop,
     rmsprop_coefficients,
 )
+from harness.words.ranges import OwnRange
 
-__all__ = ["OPTIMIZERS", "Hyper", "Optimizer", "Range", "State"]
+__all__ = ["OPTIMIZERS", "Hyper", "Optimizer", "State"]
 
 # Default learning-rate ranges span four decades each, so that every optimizer's grid is as fine.
 OPTIMIZERS: dict[str, Optimizer] = {
-    "sgd": Optimizer(
-        SgdOptions, 0, as_they_are, sgd, {"lr": Range(1e-3, 10)}, "-lr g", "Robbins and Monro 1951"
-    ),
+    "sgd": Optimizer(SgdOptions, 0, as_they_are, sgd, OwnRange(1e-3, 10), "-lr g", "Robbins and Monro 1951"),
     "momentum": Optimizer(
-        MomentumOptions, 1, as_they_are, momentum, {"lr": Range(1e-4, 1)}, "-lr v", "Polyak 1964"
+        MomentumOptions, 1, as_they_are, momentum, OwnRange(1e-4, 1), "-lr v", "Polyak 1964"
     ),
     "nag": Optimizer(
-        MomentumOptions, 1, as_they_are, nag, {"lr": Range(1e-4, 1)}, "-lr (g + mu v)", "Nesterov 1983"
+        MomentumOptions, 1, as_they_are, nag, OwnRange(1e-4, 1), "-lr (g + mu v)", "Nesterov 1983"
     ),
     "lion": Optimizer(
         LionOptions,
         1,
         lion_coefficients,
         lion,
-        {"lr": Range(1e-6, 0.01)},
+        OwnRange(1e-6, 0.01),
         "-lr sign(b1 m + (1-b1) g)",
         "Chen et al. 2023",
     ),
@@ -79,7 +78,7 @@ OPTIMIZERS: dict[str, Optimizer] = {
         1,
         as_they_are,
         adagrad,
-        {"lr": Range(1e-4, 1)},
+        OwnRange(1e-4, 1),
         "-lr g/(sqrt(G)+eps)",
         "Duchi et al. 2011",
         rate_over_root,
@@ -89,7 +88,7 @@ OPTIMIZERS: dict[str, Optimizer] = {
         1,
         rmsprop_coefficients,
         rmsprop,
-        {"lr": Range(1e-5, 0.1)},
+        OwnRange(1e-5, 0.1),
         "-lr g/(sqrt(v)+eps)",
         "Tieleman and Hinton 2012",
         rate_over_root,
@@ -99,7 +98,7 @@ OPTIMIZERS: dict[str, Optimizer] = {
         2,
         adadelta_coefficients,
         adadelta,
-        {"lr": Range(0.01, 100)},
+        OwnRange(0.01, 100),
         "-lr g sqrt(u+eps)/sqrt(v+eps)",
         "Zeiler 2012",
         adadelta_rate,
@@ -109,7 +108,7 @@ OPTIMIZERS: dict[str, Optimizer] = {
         2,
         adam_coefficients,
         adam,
-        {"lr": Range(1e-5, 0.1)},
+        OwnRange(1e-5, 0.1),
         "-lr m^/(sqrt(v^)+eps)",
         "Kingma and Ba 2015",
         rate_over_root,
@@ -119,7 +118,7 @@ OPTIMIZERS: dict[str, Optimizer] = {
         2,
         adamw_coefficients,
         adamw,
-        {"lr": Range(1e-5, 0.1)},
+        OwnRange(1e-5, 0.1),
         "adam, theta(1-lr wd)",
         "Loshchilov and Hutter 2019",
         rate_over_root,
@@ -129,7 +128,7 @@ OPTIMIZERS: dict[str, Optimizer] = {
         2,
         adamax_coefficients,
         adamax,
-        {"lr": Range(1e-5, 0.1)},
+        OwnRange(1e-5, 0.1),
         "-lr m^/max(b2 u, |g|+eps)",
         "Kingma and Ba 2015",
         adamax_rate,
@@ -139,7 +138,7 @@ OPTIMIZERS: dict[str, Optimizer] = {
         2,
         nadam_coefficients,
         nadam,
-        {"lr": Range(1e-5, 0.1)},
+        OwnRange(1e-5, 0.1),
         "adam, m^ looks ahead",
         "Dozat 2016",
         rate_over_root,
@@ -149,7 +148,7 @@ OPTIMIZERS: dict[str, Optimizer] = {
         2,
         radam_coefficients,
         radam,
-        {"lr": Range(1e-5, 0.1)},
+        OwnRange(1e-5, 0.1),
         "adam, rate r_t lr, momentum while rho_t <= 5",
         "Liu et al. 2020",
         radam_rate,

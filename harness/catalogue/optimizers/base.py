@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import torch
 from pydantic import NonNegativeFloat, PositiveFloat
 from torch import Tensor
 
 from harness.words.base import Word
+from harness.words.ranges import OwnRange
 
 Hyper = Mapping[str, Tensor]
 State = tuple[Tensor, ...]
 Coefficients = Callable[[Hyper, Tensor], Hyper]  # of the number of the step, counted from 1, float64
 Rule = Callable[[Tensor, State, Tensor, Hyper], tuple[Tensor, State]]
 EffectiveRate = Callable[[State, Hyper], Tensor]
-
-
-class Range(NamedTuple):
-    """A default search range of a hyperparameter."""
-
-    low: float
-    high: float
-    log: bool = True
 
 
 class Optimizer(NamedTuple):
@@ -38,7 +31,7 @@ class Optimizer(NamedTuple):
     n_slots: int  # state tensors of the parameters' shape, all starting at 0
     coefficients: Coefficients
     rule: Rule
-    ranges: dict[str, Range]
+    lr_range: OwnRange
     formula: str
     source: str
     effective_rate: EffectiveRate | None = None
@@ -63,11 +56,14 @@ class Optimizer(NamedTuple):
         return {name: value.to(dtype) for name, value in self.coefficients(hyper, number).items()}
 
 
+WEIGHT_DECAY = OwnRange(1e-5, 0.1)
+
+
 class SgdOptions(Word):
     """Learning rate and L2 penalty (added to the gradient)."""
 
     lr: PositiveFloat = 0.1
-    weight_decay: NonNegativeFloat = 0.0
+    weight_decay: Annotated[NonNegativeFloat, WEIGHT_DECAY] = 0.0
 
 
 def as_they_are(hyper: Hyper, _step: Tensor) -> Hyper:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from pydantic import Field, PositiveFloat
 from torch import Tensor
 
 from harness.catalogue.optimizers.base import Hyper, SgdOptions, State, divided, penalised, root
+from harness.words.ranges import OwnRange
 
 
 class AdagradOptions(SgdOptions):
@@ -20,7 +23,7 @@ class RmspropOptions(SgdOptions):
     """`alpha`: share of the squared-gradient mean kept."""
 
     lr: PositiveFloat = 0.001
-    alpha: float = Field(default=0.99, ge=0, lt=1)
+    alpha: Annotated[float, OwnRange(0.9, 0.999, log=False)] = Field(default=0.99, ge=0, lt=1)
     eps: PositiveFloat = 1e-8
 
 
@@ -28,7 +31,7 @@ class AdadeltaOptions(SgdOptions):
     """`rho`: share kept of the mean squares of gradients and of steps; `eps` stands inside the roots."""
 
     lr: PositiveFloat = 1.0
-    rho: float = Field(default=0.9, ge=0, lt=1)
+    rho: Annotated[float, OwnRange(0.8, 0.99, log=False)] = Field(default=0.9, ge=0, lt=1)
     eps: PositiveFloat = 1e-6
 
 
