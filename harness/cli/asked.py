@@ -25,17 +25,19 @@ class Asked(NamedTuple):
         apply_tier(file, self.tier)
         return file
 
-    def budgeted(self) -> StudyFile:
-        """The study's file, of a study that can be cut to a time. Raises BadInput for a search, as `file`."""
+    def check(self, budget: float | None) -> None:
+        """Say what is wrong with the study's file, before seconds of imports.
+
+        Raises as `file`, and BadInput for a search that is to be cut to a budget of minutes.
+        """
         file = self.file()
-        if file.study.kind == "search":
+        if budget is not None and file.study.kind == "search":
             where = f"{file.path}:{file.line('budget', 'trials')}"
             raise BadInput(
                 f"--budget chooses the replicates of a comparison; {file.name!r} is a search, whose time "
                 f"goes into its trials. Lower budget.trials ({where}), or judge fewer replicates with "
                 f"--replicates; harness plan {self.name} says what it takes"
             )
-        return file
 
     @property
     def command(self) -> str:

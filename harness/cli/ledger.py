@@ -86,6 +86,5 @@ def _read(stored: str, study: Study, results: Path, kept: Kept) -> Entry:
 
 def _decides(study: Study) -> dict[str, Any]:
     """What of a study decides its verdict, but for the replicates, which a run may be given."""
-    aside = {"title": True, "topic": True, "tiers": True, "control": True}
-    tree = study.model_dump(mode="json", exclude={**aside, "hypotheses": {"__all__": {"part"}}})
-    return {**tree, "claim": study.claim.says, "judge": {**tree["judge"], "replicates": None}}
+    tree = study.deciding()
+    return {**tree, "judge": {**tree["judge"], "replicates": None}}

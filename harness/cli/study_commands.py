@@ -83,7 +83,7 @@ def plan(
 
     check_asked([name], everything=False, changes={"replicates": replicates, "budget": budget})
     asked = Asked(name, tier, replicates)
-    asked.file() if budget is None else asked.budgeted()  # what is wrong is said before seconds of imports
+    asked.check(budget)
     check_writable(results, "results")
     from harness.cli.running import device_of, load_design
     from harness.running.cost import make_plan
@@ -138,9 +138,8 @@ def run(
 
     named = names or []
     check_asked(named, everything, {"amend": amend, "replicates": replicates, "budget": budget})
-    if not everything:  # what is wrong there is said before seconds of imports
-        first = Asked(named[0], tier, replicates)
-        first.file() if budget is None else first.budgeted()
+    if not everything:
+        Asked(named[0], tier, replicates).check(budget)
     from harness.running.executors import WorkerProcesses, workers_on
 
     with WorkerProcesses(1) as executor:  # it imports what training needs while this process does

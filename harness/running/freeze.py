@@ -12,6 +12,7 @@ from harness.records.store import Store
 from harness.words.design import Choice, Design, Frozen
 from harness.words.form_errors import shown
 from harness.words.outcome import Outcome
+from harness.words.paths import flatten
 from harness.words.record import Record
 
 STUDY, REPLICATES = "study.", "judge.replicates"
@@ -97,16 +98,9 @@ def check_design(design: Design, store: Store, amendment: str | None, command: s
 
 def changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> Changes:
     """Dotted path -> its value before and now, of all that differs; None where there is none."""
-    before, now = _leaves(old), _leaves(new)
+    before, now = (dict(flatten(tree, lists=True)) for tree in (old, new))
     paths = dict.fromkeys([*before, *now])
     return {p: (before.get(p), now.get(p)) for p in paths if before.get(p) != now.get(p)}
-
-
-def _leaves(tree: Any, path: str = "") -> dict[str, Any]:
-    """Every value of a tree by its dotted path; an empty list or mapping is one too."""
-    items = tree.items() if isinstance(tree, Mapping) else enumerate(tree) if isinstance(tree, list) else ()
-    below = [_leaves(value, f"{path}.{key}".lstrip(".")) for key, value in items]
-    return {p: value for found in below for p, value in found.items()} or {path: tree}
 
 
 def _found(frozen: Frozen) -> dict[str, Any]:

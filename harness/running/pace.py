@@ -22,9 +22,9 @@ from harness.catalogue.data.base import Splits
 from harness.errors import RunFailed
 from harness.files import write_bytes
 from harness.running.memory import free_bytes, held_bytes, is_out_of_memory
-from harness.running.timing.machine import device_name, processor
+from harness.running.timing.machine import processor
 from harness.training.members import stacked_orders
-from harness.training.products import library
+from harness.training.products import device_name, library
 from harness.training.run import Coefficients, Run, plan_steps, start
 from harness.training.stack import Stack
 from harness.training.train import one_thread, train_step

@@ -16,7 +16,7 @@ from harness.catalogue.metrics import measured
 from harness.training.evaluate import over_splits, tested
 from harness.training.leaving import Weights
 from harness.training.members import StackData
-from harness.training.products import library
+from harness.training.products import device_name, library
 from harness.training.run import Run
 from harness.words.record import Provenance, Record, Status
 
@@ -75,7 +75,7 @@ def provenance(
 ) -> Provenance:
     """Where and with what a trial ran; `device` as torch names it."""
     return Provenance(
-        device=torch.cuda.get_device_name(device) if device.startswith("cuda") else device,
+        device=device_name(device),
         stack_size=stack_size,
         versions={
             "python": platform.python_version(),

@@ -113,6 +113,11 @@ def _openblas() -> dict[str, Any] | None:
     return next((lib for lib in _libraries().info() if "numpy" in lib["filepath"]), None)
 
 
+def device_name(device: str) -> str:
+    """What computes there: a GPU by its name, else the device as torch names it."""
+    return torch.cuda.get_device_name(device) if device.startswith("cuda") else device
+
+
 def is_amd() -> bool:
     """Whether the processor is one of AMD's, on which Intel's MKL is slow."""
     return "AuthenticAMD" in first_core()

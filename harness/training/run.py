@@ -77,9 +77,10 @@ class Run:
     stopping: EarlyStopping | None
     everyone: StackData  # of all M, whoever has left
     rows: Tensor  # (m,) places in the stack
+    sound: Tensor  # (m,) whether every batch loss was finite, of those that `settle` has seen
     diverged: Tensor  # (M,)
     training: Tensor  # (M,) neither diverged nor stopped
-    losses: list[Tensor] = field(default_factory=list)  # (m,) of each batch since the last evaluation
+    losses: list[Tensor] = field(default_factory=list)  # (m,) of each batch since
     evaluations: list[Evaluation] = field(default_factory=list)
     probed: list[Probed] = field(default_factory=list)  # M
     _gradient: tuple[Tensor, BoundGradient] | None = None  # and the parameters it is of
@@ -93,12 +94,19 @@ class Run:
 
     def gather(self, keep: Tensor) -> None:
         """Go on with the members at `keep` (indices into m) alone."""
-        self.rows, self.params, self.keys = self.rows[keep], self.params[keep], self.keys[keep]
+        self.rows, self.sound = self.rows[keep], self.sound[keep]
+        self.params, self.keys = self.params[keep], self.keys[keep]
         self.strength = self.strength[keep]
         self.buffers = {name: b[keep] for name, b in self.buffers.items()}
         self.lr, self.groups = self.lr[keep], kept(self.groups, keep)
         self.penalties, self.heard = self.penalties.of(keep), self.heard.of(keep)
         self.data = self.data.of(keep)
+
+    def settle(self) -> None:
+        """Look at the batch losses since the last time, many at once, and let go of them."""
+        if self.losses:
+            self.sound = self.sound & torch.stack(self.losses).isfinite().all(0)
+            self.losses.clear()
 
     def learning_rates(self, steps: Sequence[int]) -> Tensor:
         """Each member's learning rate at each of S steps, (S, m, 1) float64."""
@@ -179,6 +187,7 @@ def start(stack: Stack, splits: Sequence[Splits], device: torch.device) -> Run:
         stopping=early_stopping(run_config.train, weights, _on_curves(metrics, data)),
         everyone=data,
         rows=torch.arange(len(stack.trials), device=device),
+        sound=yes,
         diverged=~yes,
         training=yes,
         probed=[{} for _ in stack.trials],
@@ -194,7 +203,7 @@ def program_of(config: dict[str, Any], shapes: Shapes, data: StackData) -> Progr
     """
     device = data.member.device
     if "class" in config["model"]:
-        return _program(config, shapes, device, data.example(min(PROBE, len(data.splits["train"]))))
+        return _program(config, shapes, device, data.example(PROBE))
     train = {name: config["train"][name] for name in ("loss", "label_smoothing", "dtype")}
     decisive = {
         "data": {"name": config["data"]["name"]},

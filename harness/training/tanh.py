@@ -7,6 +7,7 @@ Which it is depends on the processor alone, so that a trial is the same alone an
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,8 @@ def tanh_in_place(x: Tensor) -> Tensor:
 BY_NUMPY = {aten.tanh.default: tanh, aten.tanh_.default: tanh_in_place}
 
 
-def swiftest(operation: Any, x: Tensor) -> Any:
+def fastest(operation: Any, values: Sequence[Any]) -> Any:
     """What computes an operation of `BY_NUMPY` on values like these: a function of it, or itself."""
+    (x,) = values
     own = x.is_cpu and x.dtype == torch.float32 and is_amd()
     return BY_NUMPY[operation] if own else operation

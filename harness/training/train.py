@@ -81,6 +81,7 @@ def advance(run: Run, total: int, evaluations: Sequence[int], report: Report) ->
         plan = next(ahead, None)
         if plan is None:
             until = min(e for e in (*evaluations, total) if e > step)  # who is there may change then
+            run.settle()  # a long way to the next evaluation leaves no more losses than to here
             ahead = run.planned(orders, range(step, min(until, step + AHEAD)))
             plan = next(ahead)
         train_step(run, step, *plan)
@@ -141,9 +142,8 @@ def _note(run: Run, step: int, seen: dict[str, Statistics]) -> None:
     # The size of the initial loss, as that of a density may be below 0. False for NaN.
     initial, loss = (e.value("train/loss", run.metrics) for e in (first, found))
     sound = loss <= DIVERGED_AT * initial.abs()
-    if run.losses:
-        sound &= run.placed(torch.stack(run.losses).isfinite().all(0), False)
-        run.losses.clear()
+    run.settle()
+    sound &= run.placed(run.sound, False)
     run.diverged = run.diverged | (run.training & ~sound)
     run.training = run.training & ~run.diverged
     run.evaluations.append(found._replace(counted=run.training))

@@ -200,15 +200,8 @@ class Design(Word):
         return content_hash(self.deciding())
 
     def deciding(self) -> dict[str, Any]:
-        """Everything that decides the verdict, as plain values.
-
-        Titles, topics, sources, what a control stands for, which hypotheses are parts of the claim and tiers
-        that were not asked for decide nothing.
-        """
-        tree = self.model_dump(mode="json", exclude={"study": {"hypotheses": {"__all__": {"part"}}}})
-        study = {k: v for k, v in tree["study"].items() if k not in ("title", "topic", "tiers", "control")}
-        study["claim"] = study["claim"]["says"]
-        return {**tree, "study": study}
+        """Everything that decides the verdict, as plain values."""
+        return {**self.model_dump(mode="json", exclude={"study"}), "study": self.study.deciding()}
 
 
 class PointResult(Word):

@@ -38,10 +38,16 @@ def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-def flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Every leaf as (dotted path, value), in the tree's order. An empty mapping is a leaf."""
-    for key, value in tree.items():
-        if isinstance(value, Mapping) and value:
-            yield from flatten(value, f"{prefix}{key}.")
+def flatten(
+    tree: Mapping[str, Any] | list[Any], prefix: str = "", lists: bool = False
+) -> Iterator[tuple[str, Any]]:
+    """Every leaf as (dotted path, value), in the tree's order. An empty mapping is a leaf.
+
+    A list is one too, or with `lists` a level of its own: `arms.0.label`.
+    """
+    inner = (Mapping, list) if lists else Mapping
+    for key, value in tree.items() if isinstance(tree, Mapping) else enumerate(tree):
+        if value and isinstance(value, inner):
+            yield from flatten(value, f"{prefix}{key}.", lists)
         else:
             yield f"{prefix}{key}", value

@@ -134,3 +134,13 @@ class Study(Word):
         """The primary hypothesis: the one marked so, else the first."""
         marked = [h for h in self.hypotheses if h.primary]
         return next(iter(marked or self.hypotheses), None)
+
+    def deciding(self) -> dict[str, Any]:
+        """What decides the verdict, as plain values.
+
+        Titles, topics, sources, what a control stands for, which hypotheses are parts of the claim and tiers
+        that were not asked for decide nothing.
+        """
+        aside = {"title": True, "topic": True, "tiers": True, "control": True}
+        tree = self.model_dump(mode="json", exclude={**aside, "hypotheses": {"__all__": {"part"}}})
+        return {**tree, "claim": self.claim.says}

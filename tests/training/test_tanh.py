@@ -7,7 +7,7 @@ import torch
 from harness.training import tanh as module
 from harness.training.graph.capture import captured
 from harness.training.run import _shared_program
-from harness.training.tanh import swiftest, tanh, tanh_in_place
+from harness.training.tanh import fastest, tanh, tanh_in_place
 from tests.training.examples import train_together, trial_of
 from tests.training.test_equality import assert_same
 
@@ -40,10 +40,10 @@ def test_a_number_gives_the_same_wherever_it_stands():
 @pytest.mark.parametrize("amd", [True, False])
 def test_which_library_is_the_processors_matter(amd, monkeypatch):
     monkeypatch.setattr(module, "is_amd", lambda: amd)
-    assert swiftest(aten.tanh.default, WIDE) is (tanh if amd else aten.tanh.default)
-    assert swiftest(aten.tanh_.default, WIDE) is (tanh_in_place if amd else aten.tanh_.default)
-    assert swiftest(aten.tanh.default, WIDE.double()) is aten.tanh.default
-    assert swiftest(aten.tanh.default, WIDE.to("meta")) is aten.tanh.default
+    assert fastest(aten.tanh.default, [WIDE]) is (tanh if amd else aten.tanh.default)
+    assert fastest(aten.tanh_.default, [WIDE]) is (tanh_in_place if amd else aten.tanh_.default)
+    assert fastest(aten.tanh.default, [WIDE.double()]) is aten.tanh.default
+    assert fastest(aten.tanh.default, [WIDE.to("meta")]) is aten.tanh.default
     run = captured(torch.tanh, (WIDE,))
     assert torch.equal(run(WIDE), tanh(WIDE) if amd else torch.tanh(WIDE))
 

@@ -13,7 +13,7 @@ from harness.analysis.estimates import MIN_RANK_PAIRS, Interval, hodges_lehmann,
 from harness.analysis.kinds.base import Answered, Extra, Kind
 from harness.analysis.kinds.best_of import unless_another_may
 from harness.analysis.kinds.looks import among, held
-from harness.analysis.multiplicity import holm
+from harness.analysis.multiplicity import LEVEL, holm
 from harness.analysis.outcomes import Floats
 from harness.analysis.question import Question
 from harness.analysis.scale import Scale, default_delta, difference_scale, outcome_label
@@ -33,7 +33,6 @@ from harness.words.hypothesis import BestOf
 from harness.words.tasks import contender
 from harness.words.verdict import Answer, Estimate
 
-ALPHA = 0.05
 OF_TASKS = Scale("relative", "% of a task's mean")
 
 
@@ -122,10 +121,10 @@ def _screened(ruling: Ruling, result: OverTasks) -> Ruling:
     if ruling.answer is not Answer.SUPPORTED:
         return ruling
     overall = result.friedman
-    if overall is not None and overall.f_p_value > ALPHA:
+    if overall is not None and overall.f_p_value > LEVEL:
         reason = f"over all arms the mean ranks do not differ (Iman-Davenport p = {overall.f_p_value:.2g})"
         return Ruling(Answer.INCONCLUSIVE, "", f"{reason}; more tasks are needed")
-    if result.p_value > ALPHA:
+    if result.p_value > LEVEL:
         reason = f"after Holm's correction it is not told from every other arm (p = {result.p_value:.2g})"
         return Ruling(Answer.INCONCLUSIVE, "", f"{reason}; more tasks are needed")
     return ruling
@@ -137,7 +136,7 @@ def _by_flips(asked: Question, gains: dict[int, Floats], result: OverTasks) -> A
     below = sign_flip_p(gains[result.rival] - asked.margin, "less")
     flips = Robustness(float(p_values.max()) / 2, below)
     answer = effect_by_tests(float(gains[result.rival].mean()), asked.margin, flips, asked.one_sided)
-    differ = result.friedman is None or result.friedman.f_p_value <= ALPHA
+    differ = result.friedman is None or result.friedman.f_p_value <= LEVEL
     return answer if differ or answer is not Answer.SUPPORTED else Answer.INCONCLUSIVE
 
 

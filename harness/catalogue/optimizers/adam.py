@@ -8,16 +8,18 @@ lr m^ / (sqrt(v^) + eps) = lr c / (1-b1^t) m / (sqrt(v) + c eps).
 from __future__ import annotations
 
 import math
-from typing import Annotated
 
 import torch
-from pydantic import Field, NonNegativeFloat, PositiveFloat
+from pydantic import PositiveFloat
 from torch import Tensor
 
 from harness.catalogue.optimizers.base import (
+    Beta1,
+    Beta2,
     Hyper,
     SgdOptions,
     State,
+    WeightDecay,
     divided,
     kept,
     penalised,
@@ -25,7 +27,6 @@ from harness.catalogue.optimizers.base import (
     root,
     shrunk,
 )
-from harness.words.ranges import OwnRange
 
 MOMENTUM_DECAY = 0.004  # psi of NAdam, as Dozat and torch have it
 GROWTH_STEPS = 60  # after which the product of NAdam's growing momenta is below half a float64's last bit
@@ -35,15 +36,15 @@ class AdamOptions(SgdOptions):
     """`beta1`, `beta2`: shares of the two running means kept."""
 
     lr: PositiveFloat = 0.001
-    beta1: Annotated[float, OwnRange(0.8, 0.99, log=False)] = Field(default=0.9, ge=0, lt=1)
-    beta2: Annotated[float, OwnRange(0.9, 0.9999, log=False)] = Field(default=0.999, ge=0, lt=1)
+    beta1: Beta1 = 0.9
+    beta2: Beta2 = 0.999
     eps: PositiveFloat = 1e-8
 
 
 class AdamwOptions(AdamOptions):
     """Weight decay is decoupled: it shrinks the weights, not the gradient."""
 
-    weight_decay: Annotated[NonNegativeFloat, OwnRange(1e-5, 0.1)] = 0.01
+    weight_decay: WeightDecay = 0.01
 
 
 class AdamaxOptions(AdamOptions):

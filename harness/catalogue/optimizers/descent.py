@@ -8,7 +8,7 @@ import torch
 from pydantic import Field, PositiveFloat
 from torch import Tensor
 
-from harness.catalogue.optimizers.base import Hyper, SgdOptions, State, kept, penalised, shrunk
+from harness.catalogue.optimizers.base import Beta1, Beta2, Hyper, SgdOptions, State, kept, penalised, shrunk
 from harness.words.ranges import OwnRange
 
 
@@ -22,8 +22,8 @@ class LionOptions(SgdOptions):
     """`beta1`: share of the mean in the step; `beta2`: share of it kept. Weight decay is decoupled."""
 
     lr: PositiveFloat = 1e-4
-    beta1: Annotated[float, OwnRange(0.8, 0.99, log=False)] = Field(default=0.9, ge=0, lt=1)
-    beta2: Annotated[float, OwnRange(0.9, 0.9999, log=False)] = Field(default=0.99, ge=0, lt=1)
+    beta1: Beta1 = 0.9
+    beta2: Beta2 = 0.99
 
 
 def sgd(grads: Tensor, state: State, params: Tensor, c: Hyper) -> tuple[Tensor, State]:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from harness.analysis.estimates import MIN_RANK_PAIRS
-from harness.analysis.kinds.best_over_tasks import ALPHA
+from harness.analysis.multiplicity import LEVEL
 from harness.analysis.question import Question
 from harness.analysis.ranks import critical_difference, mean_ranks
 from harness.analysis.scale import is_share
@@ -44,7 +44,7 @@ def _ranks(case: Case, found: TaskScores) -> Block:
     order = np.argsort(ranks, kind="stable")
     names = [found.contenders[i] for i in order]
     frame = pd.DataFrame({"arm": names, "rank": ranks[order]})
-    groups = alike(ranks, pairwise_holm(means), ALPHA)
+    groups = alike(ranks, pairwise_holm(means), LEVEL)
     outcome = outcome_words(asked.outcome)
     caption = (
         f"Critical-difference diagram: each arm's rank by {outcome}, 1 for the best, averaged over "
@@ -57,7 +57,7 @@ def _ranks(case: Case, found: TaskScores) -> Block:
     alt = f"Mean ranks by {outcome}: " + ", ".join(
         f"{a} {r:.2f}" for a, r in zip(names, ranks[order], strict=True)
     )
-    name, scale = f"ranks-{case.verdict.index}", critical_difference(k, n, ALPHA)
+    name, scale = f"ranks-{case.verdict.index}", critical_difference(k, n, LEVEL)
     styles = case.context.styles_of(found.contenders)
     return draw(name, "critical_difference_diagram", (alt, caption), frame, styles, groups, scale)
 

@@ -12,7 +12,7 @@ import torch
 
 import harness
 from harness.running.executors import cores
-from harness.training.products import first_core, library
+from harness.training.products import device_name, first_core, library
 
 
 def machine() -> dict[str, Any]:
@@ -37,8 +37,3 @@ def processor() -> str:
     """The processor's name."""
     found = re.search(r"model name\s*:\s*(.+)", first_core())
     return found[1] if found else platform.processor() or platform.machine()
-
-
-def device_name(device: str) -> str:
-    """What computes there: a GPU by its name, else the device as torch names it."""
-    return torch.cuda.get_device_name(device) if device.startswith("cuda") else device
