@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,8 +15,7 @@ from harness.words.record import Record
 from harness.words.search import Search
 from harness.words.trial import Planned
 
-TEXTS = ("arm", "phase", "trial")
-OWN = (*TEXTS, "replicate", "point")  # what a curve's values repeat of their trial
+CURVE = ("arm", "replicate", "step", "metric", "value")  # columns of a frame of curves
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,6 @@ class Evidence:
 
     `trials` has one row a planned trial: arm, phase, replicate, point, trial, status, reason,
     diverged_at_step, time_s, and one column a final metric (`test/accuracy`; NaN where diverged).
-    `curves` is long: arm, phase, replicate, point, trial, step, metric, value; its texts are categories.
     Of an ensemble's nets all of that is the first one's: the others are `members`, seen only through
     their `predictions`.
     """
@@ -34,7 +32,6 @@ class Evidence:
     choices: Mapping[str, Choice]
     frozen: Frozen | None
     trials: pd.DataFrame
-    curves: pd.DataFrame
     records: Mapping[str, Record] = field(repr=False)  # trial id -> record
     planned: tuple[Planned, ...] = field(repr=False, default=())
     members: tuple[Planned, ...] = field(repr=False, default=())  # the second and further of ensembles
@@ -44,6 +41,32 @@ class Evidence:
     executions: tuple[Mapping[str, Any], ...] = ()  # what ran when, on what
     search: Search | None = None  # of a study of that kind
     outcomes: dict[Hashable, pd.DataFrame] = field(init=False, repr=False, default_factory=dict)  # so far
+
+    @property
+    def judged(self) -> tuple[tuple[Planned, Record], ...]:
+        """Every judged trial with its record, failed ones too."""
+        return tuple((p, self.records[p.trial]) for p in self.planned if p.phase == "judge")
+
+    def curves(self, metrics: Collection[str]) -> pd.DataFrame:
+        """The judged runs' curves of these metrics (`val/loss`): a row a value, the columns of `CURVE`.
+
+        Made when asked for: all curves of thousands of trials would fill the memory.
+        """
+        found = [
+            (p, r.steps, name, curve)
+            for p, r in self.judged
+            for name, curve in r.curves.items()
+            if name in metrics
+        ]
+        lengths = [len(curve) for *_, curve in found]
+        columns = {
+            "arm": pd.Categorical([p.arm for p, *_ in found]).repeat(lengths),
+            "replicate": np.repeat([p.replicate for p, *_ in found], lengths),
+            "step": np.fromiter((s for _, steps, *_ in found for s in steps), np.int64),
+            "metric": pd.Categorical([name for _, _, name, _ in found]).repeat(lengths),
+            "value": np.fromiter((v for *_, curve in found for v in curve), float),
+        }
+        return pd.DataFrame(columns, columns=list(CURVE))
 
 
 def gather(
@@ -57,13 +80,11 @@ def gather(
     by_id = {r.trial: r for r in records}
     recorded = [p for p in planned if p.trial in by_id]
     kept = tuple(p for p in recorded if p.member == 0)
-    trials = pd.DataFrame([_trial_row(p, by_id[p.trial]) for p in kept])
     return Evidence(
         design=design,
         choices=choices,
         frozen=frozen,
-        trials=trials,
-        curves=_curve_frame(trials, [by_id[p.trial] for p in kept]) if kept else pd.DataFrame(),
+        trials=pd.DataFrame([_trial_row(p, by_id[p.trial]) for p in kept]),
         records=by_id,
         planned=kept,
         members=tuple(p for p in recorded if p.member > 0),
@@ -83,16 +104,3 @@ def _trial_row(planned: Planned, record: Record) -> dict[str, Any]:
         "time_s": record.time_s,
         **record.final,
     }
-
-
-def _curve_frame(trials: pd.DataFrame, records: Sequence[Record]) -> pd.DataFrame:
-    """One row a value of a curve. `records[i]` is that of row i of `trials`."""
-    lengths = [len(curve) for r in records for curve in r.curves.values()]
-    metrics = pd.Categorical([name for r in records for name in r.curves])
-    row = np.repeat(np.arange(len(records)), [sum(map(len, r.curves.values())) for r in records])
-    frame = trials[list(OWN)].astype(dict.fromkeys(TEXTS, "category")).iloc[row].reset_index(drop=True)
-    return frame.assign(
-        step=np.fromiter((s for r in records for _ in r.curves for s in r.steps), np.int64),
-        metric=metrics.repeat(lengths),
-        value=np.fromiter((v for r in records for curve in r.curves.values() for v in curve), float),
-    )

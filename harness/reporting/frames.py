@@ -35,11 +35,8 @@ def outcome_frame(evidence: Evidence, outcome: Outcome) -> pd.DataFrame:
 
 def metrics_with_curves(evidence: Evidence) -> list[str]:
     """Metrics, without their split, that judged runs have curves of."""
-    if evidence.curves.empty:
-        return []
-    judged = evidence.curves[evidence.curves["phase"] == "judge"]
-    names = judged.loc[judged["value"].notna(), "metric"].unique()
-    return list(dict.fromkeys(str(n).partition("/")[2] for n in names))
+    names = (n for _, r in evidence.judged for n, values in r.curves.items() if not np.isnan(values).all())
+    return list(dict.fromkeys(n.partition("/")[2] for n in names))
 
 
 def curve_frame(evidence: Evidence, metric: str) -> pd.DataFrame:
@@ -47,10 +44,7 @@ def curve_frame(evidence: Evidence, metric: str) -> pd.DataFrame:
 
     Long curves are thinned evenly, first and last step kept.
     """
-    curves = evidence.curves
-    wanted = curves[
-        (curves["phase"] == "judge") & curves["metric"].isin([f"train/{metric}", f"val/{metric}"])
-    ]
+    wanted = evidence.curves([f"train/{metric}", f"val/{metric}"])
     steps = np.sort(wanted["step"].unique())
     wanted = wanted[wanted["step"].isin(_evenly(steps, DRAWN_STEPS))]
     split = wanted["metric"].str.partition("/")[0]

@@ -12,8 +12,11 @@ from contextlib import contextmanager
 from typing import Any, Literal, NamedTuple
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
 from harness.reporting.glyphs import FONT_FAMILY, drawable
@@ -35,6 +38,8 @@ GRID = "#e4e7eb"
 WARNING = "#b42318"
 RATIOS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.33, 0.5, 0.67, 0.8, 1, 1.25, 1.5, 2, 2.5, 3, 4, 5, 7, 10, 20, 50, 100)
 PANEL_TICKS = 4
+MOST_SHAPES = 1000  # of one plot of runs: more of them are drawn as pixels
+DPI = 300  # of what is drawn as pixels
 WIDTH = 7.2  # inches: the text's width on A4, and a page's column
 
 RC: dict[str, Any] = {
@@ -185,22 +190,33 @@ def plain_axis(axis: Any) -> None:
 
 
 def to_svg(figure: Figure) -> str:
-    """The figure as SVG, the same text for the same figure: no date, no comments, two decimals."""
+    """The figure as SVG, the same text for the same figure: no date, no comments, two decimals.
+
+    Marks of thousands of runs become pixels: as shapes they would be most of a report's size and memory.
+    """
     for axes in figure.axes:
         _simplify(axes)
+    for artist in figure.findobj(_has_many_marks):
+        artist.set_rasterized(True)
     engine = figure.get_layout_engine()
     if engine is not None:  # once is enough: saving would lay the figure out, and draw it, twice
         engine.execute(figure)
         figure.set_layout_engine(None)
     buffer = io.StringIO()
-    figure.savefig(
-        buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None}
-    )
+    metadata = {"Date": None, "Creator": None, "Format": None, "Type": None}
+    figure.savefig(buffer, format="svg", dpi=DPI, metadata=metadata)
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = re.sub(r'(?<= d=")[^"]+', lambda m: _rounded(m.group()), text)
     return re.sub(r"\n\s*", "\n", text)
+
+
+def _has_many_marks(artist: Any) -> bool:
+    """Whether it is more points, or lines of a collection, than are drawn as shapes."""
+    if isinstance(artist, Line2D):
+        return artist.get_marker() not in ("", "None", None) and np.size(artist.get_xdata()) > MOST_SHAPES
+    return isinstance(artist, LineCollection) and len(artist.get_paths()) > MOST_SHAPES
 
 
 def _simplify(axes: Any) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import Annotated
+
+from pydantic import PlainSerializer
 
 from harness.words.base import Word
 
@@ -46,7 +50,7 @@ class Record(Word):
     diverged_at_step: int | None = None
     best_step: int | None = None  # whose weights the final metrics are of, where a trial may stop early
     steps: list[int]
-    curves: dict[str, list[float]]
+    curves: Annotated[Mapping[str, list[float]], PlainSerializer(dict)]
     final: dict[str, float]
     probes: dict[str, dict[int, list[float]]] = {}
     n_parameters: int

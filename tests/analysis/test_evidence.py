@@ -25,38 +25,35 @@ def evidence(records: list[Record]) -> Evidence:
     """Two arms that share a trial, an arm whose trial was never run, and the others."""
     planned = [
         Planned(arm="a", trial="long", phase="judge", replicate=0),
-        Planned(arm="b", trial="failed", phase="tune", replicate=1, point=4),
+        Planned(arm="b", trial="failed", phase="judge", replicate=1),
         Planned(arm="b", trial="long", phase="judge", replicate=0),
-        Planned(arm="c", trial="lost", phase="tune", replicate=2, point=5),
+        Planned(arm="b", trial="long", phase="tune", replicate=3, point=4),
+        Planned(arm="c", trial="lost", phase="judge", replicate=2),
         Planned(arm="c", trial="never", phase="judge", replicate=0),
     ]
     return gather(design=None, choices={}, frozen=None, planned=planned, records=records)  # type: ignore[arg-type]
 
 
-def test_a_row_a_value_of_every_curve(evidence: Evidence, records: list[Record]) -> None:
+@pytest.mark.parametrize("metrics", [["val/accuracy"], ["val/loss", "val/accuracy"], ["train/loss"], []])
+def test_a_row_a_value_of_the_judged_curves(
+    evidence: Evidence, records: list[Record], metrics: list[str]
+) -> None:
     by_id = {r.trial: r for r in records}
     expected = [
-        (p.arm, p.phase, p.trial, p.replicate, p.point, step, metric, value)
+        (p.arm, p.replicate, step, metric, value)
         for p in evidence.planned
         for metric, curve in by_id[p.trial].curves.items()
         for step, value in zip(by_id[p.trial].steps, curve, strict=True)
+        if metric in metrics and p.phase == "judge"
     ]
-    columns = ["arm", "phase", "trial", "replicate", "point", "step", "metric", "value"]
-    found = list(evidence.curves[columns].itertuples(index=False, name=None))
-    assert repr(_nones(found)) == repr(_nones(expected))
-    assert list(evidence.curves.index) == list(range(len(expected)))
-    assert list(evidence.trials["trial"]) == ["long", "failed", "long", "lost"]
+    frame = evidence.curves(metrics)
+    assert list(frame.columns) == ["arm", "replicate", "step", "metric", "value"]
+    assert repr(list(frame.itertuples(index=False, name=None))) == repr(expected)
+    assert list(frame.index) == list(range(len(expected)))
+    assert list(evidence.trials["trial"]) == ["long", "failed", "long", "long", "lost"]
 
 
 def test_nothing_recorded_is_an_empty_frame() -> None:
     nothing = gather(design=None, choices={}, frozen=None, planned=[], records=[])  # type: ignore[arg-type]
-    assert nothing.curves.empty
+    assert nothing.curves(["val/loss"]).empty
     assert nothing.trials.empty
-
-
-def _nones(rows: list[tuple[object, ...]]) -> list[list[object]]:
-    """NaN is how a frame holds None; the curve's own NaN stands in the last place."""
-    return [
-        [None if isinstance(v, float) and math.isnan(v) else float(v) if isinstance(v, int) else v for v in r]
-        for r in rows
-    ]

@@ -53,7 +53,9 @@ fields = {
     "diverged_at_step": st.none() | counts,
     "best_step": st.none() | counts,
     "steps": st.lists(counts, max_size=4),
-    "curves": st.dictionaries(texts, st.lists(floats, max_size=4), max_size=3),
+    "curves": st.integers(0, 4).flatmap(  # one value an evaluation each
+        lambda n: st.dictionaries(texts, st.lists(floats, min_size=n, max_size=n), max_size=3)
+    ),
     "final": st.dictionaries(texts, floats, max_size=3),
     "probes": st.dictionaries(
         texts, st.dictionaries(counts, st.lists(floats, max_size=2), max_size=2), max_size=2

@@ -5,13 +5,15 @@ import unicodedata
 
 import numpy as np
 import pandas as pd
+import pytest
 from matplotlib.collections import LineCollection
 
 from harness.reporting.content.learning import _which
 from harness.reporting.figures.learning import Measure, learning_panels
+from harness.reporting.figures.replicates import Effect, paired, strip
 from harness.reporting.frames import DRAWN_REPLICATES, drawn_replicates
 from harness.reporting.glyphs import printable
-from harness.reporting.style import arm_styles
+from harness.reporting.style import arm_styles, drawing, to_svg
 
 
 def curves(replicates: int) -> pd.DataFrame:
@@ -65,3 +67,23 @@ def test_what_is_unprintable_is_what_unicode_calls_controls_and_surrogates() -> 
         for c in everything
     )
     assert printable(everything) == expected
+
+
+@pytest.mark.parametrize("figure", ["strip", "paired"])
+def test_marks_of_thousands_of_runs_are_pixels_those_of_a_few_shapes(figure: str) -> None:
+    few, many = (_replicates_drawn(figure, n) for n in (20, 4_000))
+    assert "data:image/png" not in few
+    assert "data:image/png" in many
+    assert len(many) < 20 * len(few)  # the runs are 200 times as many
+
+
+def _replicates_drawn(figure: str, n: int) -> str:
+    values = np.linspace(1, 2, n)
+    styles = arm_styles(["a", "b"])
+    with drawing():
+        if figure == "strip":
+            runs = pd.DataFrame({"arm": "a", "value": values, "imputed": False})
+            means = pd.DataFrame([("a", 1.5, 1.4, 1.6)], columns=["arm", "mean", "low", "high"])
+            return to_svg(strip(runs, means, styles, "loss"))
+        pairs = pd.DataFrame({"a": values, "b": values[::-1], "difference": values, "lost": False})
+        return to_svg(paired(pairs, ("a", "b"), styles, Effect(1.5, 1.4, 1.6, None, 0.0, "a\nloss", False)))

@@ -89,7 +89,6 @@ def _renamed(evidence: Evidence, old: str, new: str) -> Evidence:
         ),
         choices={names[a]: c.model_copy(update={"arm": names[a]}) for a, c in evidence.choices.items()},
         trials=evidence.trials.replace({"arm": names}),
-        curves=evidence.curves.assign(arm=evidence.curves["arm"].cat.rename_categories(names)),
         planned=tuple(p.model_copy(update={"arm": names[p.arm]}) for p in evidence.planned),
     )
 
@@ -272,7 +271,6 @@ def test_missing_curves(evidence: Evidence, verdict: StudyVerdict) -> None:
         choices={},
         frozen=None,
         trials=pd.DataFrame(),
-        curves=pd.DataFrame(),
         records={},
     )
     document = build_document(bare, verdict)

@@ -71,9 +71,8 @@ def target_sensitivity(asked: Question) -> list[dict[str, float]]:
     """
     if asked.target is None:
         return []
-    curves = asked.evidence.curves
-    chosen = curves[(curves["phase"] == "judge") & curves["arm"].isin(asked.arms)]
-    chosen = chosen[(chosen["metric"] == asked.outcome.metric)]
+    curves = asked.evidence.curves([asked.outcome.metric])
+    chosen = curves[curves["arm"].isin(asked.arms)]
     start = float(chosen[chosen["step"] == chosen["step"].min()]["value"].median())
     rows = []
     for share in TARGET_GRID:

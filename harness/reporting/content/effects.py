@@ -15,7 +15,7 @@ from harness.reporting.content.context import Context, draw, outcome_words, page
 from harness.reporting.document import Block, Column, Figure, Table
 from harness.reporting.figures.replicates import Effect
 from harness.reporting.frames import outcome_frame
-from harness.reporting.numbers import estimate, number, p_value
+from harness.reporting.numbers import count, estimate, number, p_value
 from harness.words.outcome import Outcome
 from harness.words.settings import setting_label
 from harness.words.verdict import Estimate, HypothesisVerdict
@@ -189,11 +189,11 @@ def _difference_label(a: str, b: str, divided: str | None, higher: bool) -> str:
 def _paired_words(label: str, sides: tuple[str, str], pairs: int, lost: int) -> tuple[str, str]:
     a, b = sides
     alt = (
-        f"Slope plot of {label} in {pairs} replicates, {b} against {a}, and the differences with their "
+        f"Slope plot of {label} in {count(pairs)} replicates, {b} against {a}, and the differences with their "
         "mean's interval."
     )
     caption = (
-        f"Left: {label} in each of {pairs} replicates; a line joins the runs of {b} and {a} that shared "
+        f"Left: {label} in each of {count(pairs)} replicates; a line joins the runs of {b} and {a} that shared "
         "data and seeds. Right: the same pairs as single effects, smallest to largest, and their mean "
         f"with its 95 % interval; above the solid line favours {a}, and effects inside the grey band are "
         "too small to matter."

@@ -27,8 +27,7 @@ LOG_RATIO = 20.0  # a positive measure that spans more than this is drawn on a l
 
 def learning_section(context: Context) -> tuple[Block, ...]:
     """For each metric that matters: medians of all arms, then every seed arm by arm."""
-    curves = context.evidence.curves
-    if curves.empty or curves["step"].nunique() < 2:  # measured as the networks start
+    if len({step for _, r in context.evidence.judged for step in r.steps}) < 2:  # measured as networks start
         return ()
     return tuple(block for metric in _metrics(context) for block in _learning(context, metric))
 
