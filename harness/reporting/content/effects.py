@@ -189,12 +189,12 @@ def _difference_label(a: str, b: str, divided: str | None, higher: bool) -> str:
 def _paired_words(label: str, sides: tuple[str, str], pairs: int, lost: int) -> tuple[str, str]:
     a, b = sides
     alt = (
-        f"Slope plot of {label} in {count(pairs)} replicates, {b} against {a}, and the differences with their "
-        "mean's interval."
+        f"Slope plot of {label} in {count(pairs)} replicates, {b} against {a}, and the differences with "
+        "their mean's interval."
     )
     caption = (
-        f"Left: {label} in each of {count(pairs)} replicates; a line joins the runs of {b} and {a} that shared "
-        "data and seeds. Right: the same pairs as single effects, smallest to largest, and their mean "
+        f"Left: {label} in each of {count(pairs)} replicates; a line joins the runs of {b} and {a} that "
+        "shared data and seeds. Right: the same pairs as single effects, smallest to largest, and their mean "
         f"with its 95 % interval; above the solid line favours {a}, and effects inside the grey band are "
         "too small to matter."
     )
