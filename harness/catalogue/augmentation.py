@@ -19,15 +19,18 @@ from torch import Tensor
 
 from harness.catalogue.activations import in_whole_vectors
 from harness.catalogue.dropout import mix, uniform
+from harness.words.ranges import OwnRange
 
 STREAM = 0x27D4EB2F  # keeps these draws apart from those of dropout layers, whose keys are mixed too
 
 
 class Augmentation(NamedTuple):
-    """A change of training inputs, what its strength means, and where it comes from."""
+    """A change of training inputs, what its strength s means, and the range that studies search it in."""
 
     function: Callable[[Tensor, Tensor, Tensor], Tensor]
     strength: str
+    range: OwnRange
+    formula: str
     source: str
 
 
@@ -103,11 +106,28 @@ def _positions(x: Tensor, axis: int) -> Tensor:
     return torch.arange(x.shape[axis], device=x.device).view(-1, *[1] * (x.dim() - 1 - axis))
 
 
+SHARE = OwnRange(0.02, 0.5, log=False)
+
+# In formulas u is uniform in (0, 1) and z standard normal; n is an axis's length, and i a place on it.
 AUGMENTATIONS: dict[str, Augmentation] = {
-    "none": Augmentation(none, "unused", "control"),
-    "shift": Augmentation(shift, "largest shift, as a share of the axis", "LeCun et al. 1998"),
-    "scale": Augmentation(scale, "largest relative change", "Um et al. 2017"),
-    "noise": Augmentation(noise, "standard deviation", "Bishop 1995"),
-    "flip": Augmentation(flip, "share of examples changed", "control: a wrong change"),
-    "mask": Augmentation(mask, "the window's sides, as a share of the axes", "DeVries and Taylor 2017"),
+    "none": Augmentation(none, "unused", SHARE, "x", "control"),
+    "shift": Augmentation(
+        shift,
+        "largest shift, as a share of the axis",
+        SHARE,
+        "x[(i - d) mod n], d = floor((2 m + 1) u) - m, m = round(s n)",
+        "LeCun et al. 1998",
+    ),
+    "scale": Augmentation(scale, "largest relative change", SHARE, "x (1 + s (2 u - 1))", "Um et al. 2017"),
+    "noise": Augmentation(noise, "standard deviation", SHARE, "x + s z", "Bishop 1995"),
+    "flip": Augmentation(
+        flip, "share of examples changed", SHARE, "x[n - 1 - i] if u < s else x[i]", "control: a wrong change"
+    ),
+    "mask": Augmentation(
+        mask,
+        "the window's sides, as a share of the axes",
+        SHARE,
+        "0 if (i - floor(n u)) mod n < round(s n) else x[i]",
+        "DeVries and Taylor 2017",
+    ),
 }

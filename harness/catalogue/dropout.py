@@ -12,11 +12,9 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from harness.words.ranges import OwnRange
-
 MASK32 = 0xFFFFFFFF
 
-Rate = Annotated[float, Field(ge=0, lt=1), OwnRange(0.1, 0.8, log=False)]  # the option of every network
+Rate = Annotated[float, Field(ge=0, lt=1)]  # the option of every network
 
 
 def mix(x: Tensor) -> Tensor:

@@ -91,8 +91,8 @@ INITS: dict[str, Init] = {
     ),
     "lecun_normal": Init(normal(lambda i, o: math.sqrt(1 / i)), "N(0, 1/fan_in)", "LeCun et al. 1998"),
     "lecun_uniform": Init(uniform(lambda i, o: math.sqrt(3 / i)), "U(+-sqrt(3/fan_in))", "LeCun et al. 1998"),
-    "normal_1": Init(normal(lambda i, o: 1.0), "N(0, 1)", "saturates sigmoid and tanh"),
-    "normal_001": Init(normal(lambda i, o: 0.01), "N(0, 0.01^2)", "signals vanish with depth"),
+    "normal_1": Init(normal(lambda i, o: 1.0), "N(0, 1)", "control: saturates sigmoid and tanh"),
+    "normal_001": Init(normal(lambda i, o: 0.01), "N(0, 0.01^2)", "control: signals vanish with depth"),
     "orthogonal": Init(orthogonal, "Q of QR of a Gaussian matrix", "Saxe et al. 2013"),
     "zeros": Init(zeros, "0", "convex models"),
 }

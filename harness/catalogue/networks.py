@@ -19,7 +19,7 @@ from harness.catalogue.attention import AttentionOptions, attention
 from harness.catalogue.cnn import CnnOptions, cnn1d, cnn2d
 from harness.catalogue.dropout import Dropout, Rate
 from harness.catalogue.inits import InitOptions
-from harness.catalogue.normalisation import BatchNorm
+from harness.catalogue.normalisation import NORMALISATIONS
 from harness.catalogue.rnn import RnnOptions, rnn
 from harness.words.base import Word
 from harness.words.limits import MOST_LAYERS, SomeLayers, Units
@@ -101,23 +101,39 @@ class Network(NamedTuple):
     options: type[Word]
     build: Callable[[Any, Shape, int], nn.Module]
     varying: Sequence[str]
+    formula: str
     source: str
 
 
 def _norm(kind: str, width: int) -> nn.Module | None:
-    if kind == "none":
-        return None
-    return BatchNorm(width) if kind == "batch_norm" else nn.LayerNorm(width)
+    layer = NORMALISATIONS[kind].layer
+    return None if layer is None else layer(width)
 
 
 def _mlp(options: MlpOptions, features: Shape, n_outputs: int) -> nn.Module:
     return Mlp(options, torch.Size(features).numel(), n_outputs)
 
 
+CONVOLUTIONAL = "W pool(h_L) + b, h_l = f(K_l * h_(l-1) + b_l)"
+
 NETWORKS: dict[str, Network] = {
-    "mlp": Network(MlpOptions, _mlp, ("dropout",), "Rumelhart et al. 1986"),
-    "cnn1d": Network(CnnOptions, cnn1d, ("dropout",), "LeCun et al. 1998"),
-    "cnn2d": Network(CnnOptions, cnn2d, ("dropout",), "LeCun et al. 1998"),
-    "rnn": Network(RnnOptions, rnn, ("dropout",), "Elman 1990; Hochreiter and Schmidhuber 1997"),
-    "attention": Network(AttentionOptions, attention, ("dropout",), "Vaswani et al. 2017"),
+    "mlp": Network(
+        MlpOptions, _mlp, ("dropout",), "W h_L + b, h_l = f(W_l h_(l-1) + b_l)", "Rumelhart et al. 1986"
+    ),
+    "cnn1d": Network(CnnOptions, cnn1d, ("dropout",), CONVOLUTIONAL, "LeCun et al. 1998"),
+    "cnn2d": Network(CnnOptions, cnn2d, ("dropout",), CONVOLUTIONAL, "LeCun et al. 1998"),
+    "rnn": Network(
+        RnnOptions,
+        rnn,
+        ("dropout",),
+        "W read(h_1, ..., h_T) + b, h_t = cell(x_t, h_(t-1))",
+        "Elman 1990; Hochreiter and Schmidhuber 1997",
+    ),
+    "attention": Network(
+        AttentionOptions,
+        attention,
+        ("dropout",),
+        "W mean_t h_t + b of encoder blocks with softmax(Q K'/sqrt(d)) V",
+        "Vaswani et al. 2017",
+    ),
 }

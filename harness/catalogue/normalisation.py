@@ -1,9 +1,24 @@
-"""Normalisation layers that give the same numbers alone and in a stack, bit for bit."""
+"""Normalisation layers that give the same numbers alone and in a stack, bit for bit.
+
+One new normalisation: a module made from a width, one line in NORMALISATIONS, and its name among the options
+of the networks that take it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
+
+
+class Normalisation(NamedTuple):
+    """What normalises a layer of some width before its activation; None leaves it as it is."""
+
+    layer: Callable[[int], nn.Module] | None
+    formula: str
+    source: str
 
 
 class BatchNorm(nn.Module):
@@ -43,3 +58,14 @@ class BatchNorm(nn.Module):
         unbiased = var * (n / max(1, n - 1))
         self.running_mean.mul_(1 - self.momentum).add_(self.momentum * mean)
         self.running_var.mul_(1 - self.momentum).add_(self.momentum * unbiased)
+
+
+NORMALISATIONS: dict[str, Normalisation] = {
+    "none": Normalisation(None, "x", "control"),
+    "batch_norm": Normalisation(
+        BatchNorm, "w (x - m)/sqrt(v + eps) + b, m and v over the batch", "Ioffe and Szegedy 2015"
+    ),
+    "layer_norm": Normalisation(
+        nn.LayerNorm, "w (x - m)/sqrt(v + eps) + b, m and v over the layer", "Ba et al. 2016"
+    ),
+}

@@ -1,4 +1,4 @@
-"""Commands about single trials, MLflow, data sets and the machine."""
+"""Commands about single trials, MLflow, the catalogue, data sets and the machine."""
 
 from __future__ import annotations
 
@@ -101,6 +101,25 @@ def schema(
         show.json(study_schema())
     else:
         show.write_json(write, study_schema())
+
+
+@app.command("catalogue")
+def show_catalogue(
+    family: Annotated[
+        str | None,
+        typer.Argument(metavar="FAMILY", help="One kind, such as optimizers; all of them if not given."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """What a study can name: formula, source, search ranges.
+
+    Networks, activations, inits, normalisations, optimizers, schedules, losses, regularisers and
+    augmentations. `own_range` in a study stands for the range shown. For data sets: harness data list.
+    """
+    from harness.cli.catalogue import entries, show_entries
+
+    found = entries(family)
+    show.json(found) if as_json else show_entries(found)
 
 
 @app.command("bench")

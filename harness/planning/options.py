@@ -8,8 +8,13 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from harness.catalogue import own_class
+from harness.catalogue.augmentation import AUGMENTATIONS
+from harness.catalogue.families import ranges_of
+from harness.catalogue.networks import NETWORKS
 from harness.catalogue.optimizers import OPTIMIZERS
+from harness.catalogue.regularisers import REGULARISERS
 from harness.catalogue.resolve import TABLES
+from harness.catalogue.schedules import SCHEDULES
 from harness.words.config import RunConfig, TrainSection
 from harness.words.ranges import OwnRange
 
@@ -70,10 +75,18 @@ def own_ranges(config: RunConfig) -> list[str]:
 
 
 def _own_ranges(config: RunConfig) -> dict[str, OwnRange]:
-    """By path: each optimizer's own of the learning rate, and what stands in the options' annotations."""
-    found, tree = {"optimizer.lr": OPTIMIZERS[config.optimizer.name].lr_range}, config.tree()
-    for section in ("optimizer", "schedule", "model", "train"):
-        options = options_class(tree, section)
-        for name, field in ({} if options is None else options.model_fields).items():
-            found |= {f"{section}.{name}": m for m in field.metadata if isinstance(m, OwnRange)}
-    return found
+    """By path: those of the entries that the config names, and of regularisers that it has an option for."""
+    named = [
+        OPTIMIZERS[config.optimizer.name],
+        SCHEDULES[config.schedule.name],
+        AUGMENTATIONS[config.train.augment],
+        *([NETWORKS[config.model.name]] if config.model.class_ is None else []),
+    ]
+    taken = [own for own in REGULARISERS.values() if _has_option(config.tree(), own.option)]
+    return {path: own for entry in (*named, *taken) for path, own in ranges_of(entry).items()}
+
+
+def _has_option(tree: Mapping[str, Any], path: str) -> bool:
+    section, _, option = path.partition(".")
+    options = options_class(tree, section)
+    return options is not None and option in options.model_fields

@@ -7,14 +7,15 @@ short forms, and with the catalogue's names and options.
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import Any, get_args
 
 from harness.catalogue.metrics import NAMES as MEASURED
 from harness.catalogue.resolve import NAMES, TABLES
 from harness.planning.tiers import OWN_SECTIONS
-from harness.words.config import SECTIONS, TrainSection
+from harness.words.config import SECTIONS, RunConfig, TrainSection
 from harness.words.metrics import SPLITS
 from harness.words.outcome import OUTCOMES, UNITS
+from harness.words.probes import PROBES, When
 from harness.words.study import Study
 
 Schema = dict[str, Any]
@@ -105,7 +106,18 @@ def _base() -> Schema:
     return {
         "type": "object",
         "description": "one run's whole config",
-        "properties": sections,
+        "properties": {**sections, "probes": _probes()},
+        "additionalProperties": False,
+    }
+
+
+def _probes() -> Schema:
+    """Probe -> when it is measured."""
+    whens = {"type": "array", "items": {"enum": list(get_args(When))}}
+    return {
+        "type": "object",
+        "description": RunConfig.model_fields["probes"].description,
+        "properties": dict.fromkeys(PROBES, whens),
         "additionalProperties": False,
     }
 

@@ -83,8 +83,10 @@ def value_of(parameter: Parameter, asked: Any, tree: Config) -> Any:
     own = own_range(resolve(tree), parameter.path)
     assert own is not None
     if own.log:
-        return float(f"{math.exp(math.log(own.low) + asked * math.log(own.high / own.low)):.6g}")
-    return float(f"{own.low + asked * (own.high - own.low):.6g}")
+        value = math.exp(math.log(own.low) + asked * math.log(own.high / own.low))
+    else:
+        value = own.low + asked * (own.high - own.low)
+    return round(value) if is_whole(tree, parameter.path) else float(f"{value:.6g}")
 
 
 def _names_a_section(path: str) -> bool:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from harness.catalogue.regularisers import stopping
 from harness.errors import BadInput, unknown
 from harness.training.program import Buffers
 from harness.words.config import TrainSection
@@ -28,8 +29,8 @@ class Weights(NamedTuple):
 class EarlyStopping:
     """The best evaluation of every member of a stack, M in all, whether still training or not.
 
-    A member stops after `patience` evaluations without a better `metric` (Prechelt 1998: early
-    stopping, but when?), and its weights are those of its best one.
+    A member stops after `patience` evaluations without a better `metric`, and its weights are those of
+    its best one.
     """
 
     metric: str  # "val/loss"
@@ -49,14 +50,13 @@ class EarlyStopping:
         better = sign * values > self.best[rows]  # False for NaN
         improved = rows[better]
         self.best[improved] = sign * values[better]
-        self.waited[rows] += 1
-        self.waited[improved] = 0
         self.params[improved] = weights.params[better]
         for name, kept in self.buffers.items():
             kept[improved] = weights.buffers[name][better]
         for member in improved.tolist():
             self.steps[member] = step
-        return self.waited[rows] >= self.patience
+        self.waited[rows], stops = stopping(better, self.waited[rows], self.patience)
+        return stops
 
 
 def early_stopping(section: TrainSection, weights: Weights, measured: Sequence[str]) -> EarlyStopping | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import (
     ConfigDict,
@@ -25,7 +25,6 @@ from harness.errors import BadInput
 from harness.words.base import Word
 from harness.words.limits import Epochs, Evaluations, Examples, Steps
 from harness.words.probes import Probes
-from harness.words.ranges import OwnRange
 
 SECTIONS = ("data", "model", "optimizer", "schedule", "train")
 NEEDS_COST = (
@@ -136,20 +135,18 @@ class TrainSection(Word):
     evaluations: Evaluations | None = Field(
         default=None, description="evenly spaced evaluations; one an epoch if not given"
     )
-    label_smoothing: Annotated[NonNegativeFloat, OwnRange(0.01, 0.3, log=False)] = Field(default=0.0, lt=1.0)
-    l1: Annotated[NonNegativeFloat, OwnRange(1e-6, 1e-3)] = Field(
+    label_smoothing: NonNegativeFloat = Field(default=0.0, lt=1.0)
+    l1: NonNegativeFloat = Field(
         default=0.0, description="the gradient is that of loss + l1 sum|w|; weights, not biases or scales"
     )
-    l2: Annotated[NonNegativeFloat, OwnRange(1e-5, 0.1)] = Field(
+    l2: NonNegativeFloat = Field(
         default=0.0, description="the gradient is that of loss + l2/2 sum w^2; weights, not biases or scales"
     )
-    clip_norm: Annotated[PositiveFloat | None, OwnRange(0.1, 10.0)] = Field(
+    clip_norm: PositiveFloat | None = Field(
         default=None, description="the largest norm of a model's gradient; a larger one is scaled down"
     )
     augment: str = Field(default="none", description="how inputs are changed anew at every training step")
-    augment_strength: Annotated[NonNegativeFloat, OwnRange(0.02, 0.5, log=False)] = Field(
-        default=0.1, le=1.0, description="of `augment`; 0: no change"
-    )
+    augment_strength: NonNegativeFloat = Field(default=0.1, le=1.0, description="of `augment`; 0: no change")
     patience: PositiveInt | None = Field(
         default=None, description="stop after so many evaluations without a better `monitor`; keep the best"
     )

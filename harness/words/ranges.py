@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
-from pydantic import AfterValidator, Discriminator, Field, PositiveFloat, Tag, model_validator
+from pydantic import AfterValidator, BaseModel, Discriminator, Field, PositiveFloat, Tag, model_validator
 
 from harness.words.base import Word
 
@@ -13,11 +13,17 @@ Count = Annotated[int, Field(strict=True, gt=0, le=10_000)]
 
 
 class OwnRange(NamedTuple):
-    """An option's own search range, `own_range` in a study; it stands in the option's annotation."""
+    """An option's own search range, `own_range` in a study: in its entry's line or in its annotation."""
 
     low: float
     high: float
     log: bool = True
+
+
+def annotated_ranges(options: type[BaseModel]) -> dict[str, OwnRange]:
+    """The search ranges that stand in the annotations of options, by name."""
+    fields = options.model_fields.items()
+    return {name: m for name, field in fields for m in field.metadata if isinstance(m, OwnRange)}
 
 
 _T = TypeVar("_T", list[Any], dict[str, Any])

@@ -1,13 +1,15 @@
 """Augmentations: what they may change, how much, and that a trial's draws are its own."""
 
+import inspect
 import math
 
 import numpy as np
 import pytest
 import torch
+from scipy.stats import norm
 
-from harness.catalogue.augmentation import AUGMENTATIONS, augmented
-from harness.catalogue.dropout import Dropout
+from harness.catalogue.augmentation import AUGMENTATIONS, STREAM, augmented
+from harness.catalogue.dropout import Dropout, mix, uniform
 from harness.catalogue.resolve import ConfigError
 from harness.words.record import Status
 from tests.training.examples import config_of, splits_for, train_together, trial_of
@@ -73,6 +75,59 @@ def test_a_gpu_draws_the_same(name, shape):
     x = inputs(7, 13, shape)
     there = augmented(name, x.cuda(), keys(7).cuda(), strengths(7).cuda()).cpu()
     torch.testing.assert_close(there, augmented(name, x, keys(7), strengths(7)))
+
+
+PRODUCTS = {
+    "x (": "x[i] * (",
+    "s (": "s * (",
+    ") u": ") * u",
+    "2 u": "2 * u",
+    "2 m": "2 * m",
+    "s n": "s * n",
+    "s z": "s * z",
+    "n u": "n * u",
+}
+
+
+def value_of(formula, **names):
+    """A formula read as arithmetic, juxtaposition a product; what it names after commas comes first."""
+    for written, meant in {**PRODUCTS, " mod ": " % "}.items():
+        formula = formula.replace(written, meant)
+    expression, *named = formula.split(", ")
+    words = {"__builtins__": {}, "floor": math.floor, "round": round, **names}
+    for name, _, value in (part.partition(" = ") for part in reversed(named)):
+        words[name] = eval(value, words)
+    found = eval(expression, words)
+    return found[words["i"]] if isinstance(found, list) else found
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.07, 0.3, 1.0])
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+def test_does_what_its_formula_says(name, strength):
+    """Element by element of sequences, by the draws that the key stands for."""
+    b, n = 30, 11
+    x = inputs(1, b, (n,), torch.float64)
+    formula = AUGMENTATIONS[name].formula.replace("x + s z", "x[i] + s z")
+    key = mix(keys(1) ^ STREAM)
+    each = uniform(key, b)[0].double() + 2.0**-25
+    every = norm.ppf(uniform(key, b * n)[0].double() + 2.0**-25).reshape(b, n)
+    expected = [
+        [value_of(formula, x=own.tolist(), i=i, n=n, s=strength, u=float(u), z=float(z[i])) for i in range(n)]
+        for own, u, z in zip(x[0], each, every, strict=True)
+    ]
+    found = augmented(name, x, keys(1), strengths(1, strength))[0]
+    torch.testing.assert_close(found, torch.tensor(expected, dtype=torch.float64), rtol=1e-6, atol=3e-6)
+
+
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+def test_entry_says_what_it_is(name):
+    entry = AUGMENTATIONS[name]
+    assert entry.strength
+    assert entry.source
+    assert inspect.getdoc(entry.function)
+    assert 0 < entry.range.low < entry.range.high <= 1
+    for end in entry.range[:2]:
+        config_of(train__augment=name, train__augment_strength=end)
 
 
 def offsets(strength, n=40, examples=4000):

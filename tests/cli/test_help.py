@@ -30,7 +30,7 @@ COMMANDS = dict(commands(typer.main.get_command(app)))
 
 def test_the_commands_are_the_designs() -> None:
     wanted = {"list", "show", "validate", "plan", "run", "report", "compare", "ledger", "reproduce", "sync"}
-    wanted |= {"new", "bench", "ui", "doctor", "schema"}
+    wanted |= {"new", "bench", "ui", "doctor", "schema", "catalogue"}
     assert wanted | {"data list", "data fetch"} <= {" ".join(words) for words in COMMANDS}
 
 

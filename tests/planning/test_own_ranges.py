@@ -24,6 +24,7 @@ TUNABLE = [
     "train.label_smoothing",
     "train.augment_strength",
     "train.clip_norm",
+    "train.patience",
     "optimizer.weight_decay",
     "optimizer.momentum",
     "schedule.warmup",

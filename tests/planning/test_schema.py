@@ -45,6 +45,7 @@ GOOD = {
     "tuned beside": "tune: {optimizer.lr: {log_range: [1.0e-3, 1], points: 9}, model.dropout: [0], seeds: 3}",
     "tuned inside": "tune: {parameters: {optimizer.lr: own_range}}",
     "options left to the arms' entries": "base: {optimizer: {beta1: 0.8, momentum: 0.5}}",
+    "probes in the report": "base: {probes: {activation_histogram: [start], dead_fraction: [end, all]}}",
     "own network": "base: {model: {class: 'a.py:B', whatever: 3}}",
 }
 
@@ -72,6 +73,8 @@ BAD = {
     "activation": "base: {model: {name: mlp, activation: rleu}}",
     "type of an option": "base: {data: {name: mnist1d, n_train: many}}",
     "loss": "base: {train: {loss: cross_entropi}}",
+    "probe": "base: {probes: {dead_fractions: [end]}}",
+    "a probe's moment": "base: {probes: {dead_fraction: [middle]}}",
     "section": "base: {trian: {epochs: 3}}",
     "tier's path": "tiers: {full: {replicates: 3}}",
     "arms": "arms: {model.depth: 3}",

@@ -10,7 +10,7 @@ from harness.catalogue.resolve import resolved_with
 from harness.planning.design import make_design, validate_study
 from harness.planning.search import FOREST_SEEDS, Searcher, Told, importances
 from harness.planning.search_design import REPLICATES, objective_of, space_hash
-from harness.planning.space import assign, default_params, parameters
+from harness.planning.space import assign, default_params, parameters, value_of
 from harness.planning.tuning import open_journal
 from harness.words.search import Parameter, Search, SearchTrial
 
@@ -73,6 +73,12 @@ def test_an_own_range_is_that_of_the_optimizer_tried(design):
             assert params["optimizer.lr"] == pytest.approx(getattr(OPTIMIZERS[name].lr_range, end))
             assert ("optimizer.momentum" in params) == (name == "momentum")
             assert asked.keys() == params.keys()
+
+
+def test_an_own_range_of_whole_numbers_gives_whole_numbers():
+    patience = Parameter(path="train.patience", low=0.0, high=1.0, own=True, always=True)
+    tree = {"data": {"name": "mnist1d"}, "train": {"epochs": 2}}
+    assert [value_of(patience, place, tree) for place in (0.0, 0.3, 1.0)] == [1, 3, 50]
 
 
 def test_every_draw_of_the_space_is_a_config_inside_it(design):

@@ -6,6 +6,7 @@ import pytest
 
 from harness.planning.design import make_design
 from harness.planning.studies import FOLDER, all_studies
+from harness.reporting.content.mechanism import LAYERS_SHOWN
 from harness.words.hypothesis import Identity
 from harness.words.named import named_columns
 from harness.words.study_file import load_study
@@ -93,6 +94,14 @@ def test_the_gates_nets_are_the_notes_own():
     arms = design_of("perceptron_xor", None).arms
     found = {(arm.levels["model.widths"], arm.n_parameters) for arm in arms}
     assert found == {("perceptron", 3), ("mlp", 17)}
+
+
+def test_inits_draw_ten_layers():
+    """The notes' picture, before any step; the report draws nets of ten layers whole."""
+    arms = design_of("inits", None).arms
+    ten = [arm for arm in arms if arm.config["model"]["depth"] == LAYERS_SHOWN == 10]
+    assert {arm.levels["model.init"] for arm in ten} == {arm.levels["model.init"] for arm in arms}
+    assert all(arm.config["probes"]["activation_histogram"] == ["start"] for arm in ten)
 
 
 def test_there_are_studies():

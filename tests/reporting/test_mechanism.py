@@ -1,13 +1,23 @@
 """What a report says of the hidden layers: numbers of the figures from records whose values are known."""
 
 import dataclasses
+import itertools
 import math
 
+import pandas as pd
 import pytest
 
 from harness.reporting.content.context import Context
-from harness.reporting.content.mechanism import mechanism_section, probe_frame
+from harness.reporting.content.mechanism import (
+    drawn_depth,
+    histogram_groups,
+    mechanism_section,
+    probe_frame,
+)
 from harness.reporting.document import Figure
+from harness.reporting.figures.mechanism import Row, activation_histograms
+from harness.reporting.style import COLOURS, drawing
+from harness.words.design import Arm
 from harness.words.paths import set_paths
 from harness.words.probes import HISTOGRAM_BINS
 from tests.simulated import simulated_evidence
@@ -85,6 +95,75 @@ def test_histograms_are_shares_of_each_layer(figures):
         if arm == "adam"
     ]
     assert first == [(1, -1.0, 0.25), (1, -0.95, 0.75), (2, pytest.approx(2.95), 1.0)]
+
+
+def test_ten_layers_are_drawn_whole():
+    """The notes' picture: every layer of a ten-layer net has a column, and counts stay with their layer."""
+
+    def of_ten(replicate, last):
+        bins = [[0.0] * HISTOGRAM_BINS for _ in range(10)]
+        for layer, own in enumerate(bins):
+            own[layer] = 1.0
+        return {"activation_histogram": {0: [n for own in bins for n in own]}}
+
+    (figure,) = mechanism_section(Context(probed(of_ten), None))
+    assert figure.data["layer"][:10] == list(range(1, 11))
+    assert figure.data["left"][:10] == pytest.approx([-1 + 0.05 * k for k in range(10)])
+    assert set(figure.data["share"]) == {1.0}
+
+
+@pytest.mark.parametrize(
+    ("depths", "drawn"), [([3, 10, 20], 10), ([2, 2], 2), ([20, 40], 20), ([4, 12], 4), ([11], 11)]
+)
+def test_of_several_depths_one_is_drawn(depths, drawn):
+    assert drawn_depth(depths) == drawn
+
+
+def arms_of(levels):
+    names = list(levels)
+    return [
+        Arm(
+            label=", ".join(own),
+            levels=dict(zip(names, own, strict=True)),
+            values={},
+            config={},
+            tuned=[],
+            n_parameters=1,
+        )
+        for own in itertools.product(*levels.values())
+    ]
+
+
+def test_arms_too_many_for_a_figure_are_parted_by_the_factor_with_the_fewest_levels():
+    inits = [f"init {k}" for k in range(7)]
+    levels = {"model.init": inits, "model.activation": ["sigmoid", "tanh", "relu"], "model.depth": ["10"]}
+    groups = histogram_groups(arms_of(levels))
+    assert [where for where, _ in groups] == [
+        ", activation sigmoid",
+        ", activation tanh",
+        ", activation relu",
+    ]
+    assert all(list(names.values()) == inits for _, names in groups)
+    assert groups[1][1]["init 3, tanh, 10"] == "init 3"
+
+
+def test_no_arm_is_left_out_for_want_of_room():
+    many = [f"arm {k}" for k in range(30)]
+    groups = histogram_groups(arms_of({"arm": many}))
+    assert [arm for _, names in groups for arm in names] == many
+    assert max(len(names) for _, names in groups) <= 12
+    ((where, names),) = histogram_groups(arms_of({"arm": many[:12]}))
+    assert (where, list(names)) == ("", many[:12])
+
+
+@pytest.mark.parametrize(("zeros", "top"), [(0.9, 0.9 / 5), (0.5, None)])
+def test_a_bar_far_above_the_others_is_cut(zeros, top):
+    shares = pd.DataFrame({"left": [0.0, 0.05], "width": 0.05, "share": [zeros, 0.1]})
+    with drawing():
+        figure = activation_histograms(shares.assign(arm="a", layer=1), [Row("a", "a", COLOURS[0])])
+    (axes,) = figure.axes
+    assert axes.get_ylim()[1] == pytest.approx(top or 1.05 * zeros)
+    assert len(axes.lines) == (top is not None)
 
 
 def test_a_probe_that_says_nothing_is_left_out():

@@ -4,9 +4,10 @@ import pytest
 import torch
 from torch import nn
 
+from harness.catalogue.regularisers import clip_norm
 from harness.catalogue.resolve import build_network, resolve
 from harness.errors import BadInput
-from harness.training.penalty import Penalties, are_weights, clipped, penalties, sparsity
+from harness.training.penalty import Penalties, are_weights, penalties, sparsity
 from harness.training.program import layout_of
 from harness.training.stack import stack_key
 from harness.training.train import one_thread
@@ -41,9 +42,8 @@ def test_gradient_against_autograd_of_the_penalised_loss(l1, l2):
     matrices = [part.weight for part in net if isinstance(part, nn.Linear)]
     whole = loss + sum((l1 or 0) * w.abs().sum() + (l2 or 0) / 2 * w.square().sum() for w in matrices)
     expected = torch.autograd.grad(whole, list(net.parameters()))
-    penalty = Penalties(
-        None if l1 is None else column(l1), None if l2 is None else column(l2), None, are_weights(layout)
-    )
+    strengths = {name: column(value) for name, value in (("l1", l1), ("l2", l2)) if value is not None}
+    penalty = Penalties(strengths, are_weights(layout))
     grads = layout.flatten(dict(zip(layout.names, plain, strict=True))).unsqueeze(0)
     found = torch.cat(penalty.applied(layout.split(grads), flat.unsqueeze(0)), 1)
     wanted = layout.flatten(dict(zip(layout.names, expected, strict=True)))
@@ -52,7 +52,7 @@ def test_gradient_against_autograd_of_the_penalised_loss(l1, l2):
 
 def test_a_weight_of_zero_is_not_pushed():
     params = torch.tensor([[0.0, -0.0, 2.0, -2.0]], dtype=torch.float64)
-    penalty = Penalties(column(0.5), column(1.0), None, (True,))
+    penalty = Penalties({"l1": column(0.5), "l2": column(1.0)}, (True,))
     (found,) = penalty.applied([torch.zeros_like(params)], params)
     assert found.tolist() == [[0.0, 0.0, 2.5, -2.5]]
 
@@ -79,7 +79,7 @@ def test_clipping_against_torch():
         1
     )
     largest = column(1e-3, 1.0, 0.5, 3.0, 1e9, 1e-6)
-    found = clipped(grads, largest)
+    found = clip_norm(grads, largest)
     for row, limit, ours in zip(grads, largest.flatten().tolist(), found, strict=True):
         parameter = nn.Parameter(torch.zeros(50, dtype=torch.float64))
         parameter.grad = row.clone()
@@ -94,7 +94,7 @@ def test_clipping_against_torch():
 def test_clipping_keeps_zeros_and_lost_rows_to_themselves():
     grads = torch.ones(4, 9)
     grads[0], grads[1, 3], grads[2, 0] = 0.0, torch.nan, torch.inf
-    found = clipped(grads, torch.full((4, 1), 0.3))
+    found = clip_norm(grads, torch.full((4, 1), 0.3))
     assert not found[0].any()
     assert found[1].isnan().all()
     assert found[2].isnan().any()
@@ -107,9 +107,9 @@ def test_a_clipped_row_alone_is_the_row_in_a_stack(p, dtype):
     grads = torch.randn(64, p, generator=torch.Generator().manual_seed(p), dtype=dtype)
     largest = torch.full((64, 1), 0.5, dtype=dtype)
     for m in (2, 7, 64):
-        together = clipped(grads[:m], largest[:m])
+        together = clip_norm(grads[:m], largest[:m])
         for i in range(m):
-            assert torch.equal(together[i], clipped(grads[i : i + 1].clone(), largest[:1])[0])
+            assert torch.equal(together[i], clip_norm(grads[i : i + 1].clone(), largest[:1])[0])
 
 
 STRENGTHS = {
@@ -159,9 +159,9 @@ def test_strengths_of_every_member():
     _, layout, flat = small_mlp()
     trials = [trial_of(train__l1=a, train__clip_norm=b) for a, b in ((0.1, 2.0), (0.2, 3.0), (0.3, 4.0))]
     found = penalties(trials, layout, flat)
-    assert found.l1.tolist() == [[0.1], [0.2], [0.3]]
-    assert found.l2 is None
-    assert found.of(torch.tensor([2, 0])).clip_norm.tolist() == [[4.0], [2.0]]
+    assert found.strengths["l1"].tolist() == [[0.1], [0.2], [0.3]]
+    assert list(found.strengths) == ["l1", "clip_norm"]
+    assert found.of(torch.tensor([2, 0])).strengths["clip_norm"].tolist() == [[4.0], [2.0]]
 
 
 def test_l2_is_weight_decay_where_all_parameters_are_weights(cache_dir):

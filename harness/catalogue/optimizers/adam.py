@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 
 import torch
-from pydantic import PositiveFloat
+from pydantic import NonNegativeFloat, PositiveFloat
 from torch import Tensor
 
 from harness.catalogue.optimizers.base import (
@@ -19,7 +19,6 @@ from harness.catalogue.optimizers.base import (
     Hyper,
     SgdOptions,
     State,
-    WeightDecay,
     divided,
     kept,
     penalised,
@@ -44,7 +43,7 @@ class AdamOptions(SgdOptions):
 class AdamwOptions(AdamOptions):
     """Weight decay is decoupled: it shrinks the weights, not the gradient."""
 
-    weight_decay: WeightDecay = 0.01
+    weight_decay: NonNegativeFloat = 0.01
 
 
 class AdamaxOptions(AdamOptions):

@@ -59,14 +59,13 @@ class Optimizer(NamedTuple):
 # Options that several optimizers have, with their search ranges.
 Beta1 = Annotated[float, Field(ge=0, lt=1), OwnRange(0.8, 0.99, log=False)]
 Beta2 = Annotated[float, Field(ge=0, lt=1), OwnRange(0.9, 0.9999, log=False)]
-WeightDecay = Annotated[NonNegativeFloat, OwnRange(1e-5, 0.1)]
 
 
 class SgdOptions(Word):
     """Learning rate and L2 penalty (added to the gradient)."""
 
     lr: PositiveFloat = 0.1
-    weight_decay: WeightDecay = 0.0
+    weight_decay: NonNegativeFloat = 0.0
 
 
 def as_they_are(hyper: Hyper, _step: Tensor) -> Hyper:

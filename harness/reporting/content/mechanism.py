@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
 
 from harness.analysis.evidence import Evidence
 from harness.analysis.outcome_table import finished
-from harness.reporting.content.context import Context, draw
+from harness.reporting.content.context import Context, draw, pages
 from harness.reporting.document import Block
 from harness.reporting.figures.learning import Measure
+from harness.reporting.figures.mechanism import CUT, Row
 from harness.reporting.frames import BAND
+from harness.words.design import Arm
 from harness.words.probes import HISTOGRAM_BINS, HISTOGRAM_RANGE, PROBES
 from harness.words.record import Record
 
 HISTOGRAM = "activation_histogram"
-LAYERS_SHOWN = 6  # of a histogram's row
+LAYERS_SHOWN = 10  # in a histogram's row
+MANY_ROWS = 12  # of histograms, beyond which a figure is too high for half a page
 MOMENTS = {"start": "before the first step", "end": "at the end of training"}
 
 
@@ -67,7 +70,7 @@ def _figure(context: Context, name: str, moment: str) -> Iterator[Block]:
         return
     if name == HISTOGRAM:
         if moment != "all":
-            yield _histograms(context, frame, moment)
+            yield from _histograms(context, frame, moment)
         return
     by_step = moment == "all"
     if by_step:
@@ -96,20 +99,69 @@ def _bands(frame: pd.DataFrame) -> pd.DataFrame:
     return bands.reset_index().sort_values(["arm", "x"], kind="stable")
 
 
-def _histograms(context: Context, frame: pd.DataFrame, moment: str) -> Block:
-    low, high = HISTOGRAM_RANGE
-    width = (high - low) / HISTOGRAM_BINS
+def _histograms(context: Context, frame: pd.DataFrame, moment: str) -> Iterator[Block]:
+    """A picture for each of the groups that the arms are shown in, all of nets of one depth."""
     counts = frame.groupby(["arm", "place"], sort=False)["value"].sum().reset_index()
     counts["layer"] = counts["place"] // HISTOGRAM_BINS + 1
-    counts["left"] = low + width * (counts["place"] % HISTOGRAM_BINS)
-    counts["share"] = counts["value"] / counts.groupby(["arm", "layer"])["value"].transform("sum")
+    depths = counts.groupby("arm", sort=False)["layer"].max()
+    depth = drawn_depth(depths)
+    of_others = depths.nunique() > 1
+    arms = context.evidence.design.arms
+    groups = histogram_groups([arm for arm in arms if depths.get(arm.label) == depth])
+    for number, (where, names) in enumerate(groups, 1):
+        own = counts[counts["arm"].isin(names)]
+        suffix = "" if len(groups) == 1 else f"-{number}"
+        of_nets = f", nets of {depth} layers" if of_others else ""
+        words = (
+            f"Histograms of activations by arm and hidden layer, {MOMENTS[moment]}{of_nets}{where}.",
+            _histogram_caption(f"{MOMENTS[moment]}{of_nets}{where}", len(depths) < len(arms)),
+        )
+        rows = [Row(arm, name, context.styles[arm].colour) for arm, name in names.items()]
+        yield draw(f"activations-{moment}{suffix}", "activation_histograms", words, _shares(own), rows)
+
+
+def drawn_depth(depths: Iterable[int]) -> int:
+    """Of nets of several depths the deepest whose layers all have room, else the shallowest."""
+    there = sorted(set(depths))
+    return max((d for d in there if d <= LAYERS_SHOWN), default=there[0])
+
+
+def histogram_groups(arms: Sequence[Arm]) -> list[tuple[str, dict[str, str]]]:
+    """The arms in groups that fit a figure: what a group has in common, and its arms' names in it.
+
+    Too many for one figure are parted by the factor with the fewest levels, then by their number alone.
+    """
+    levels = {f: list(dict.fromkeys(arm.levels[f] for arm in arms)) for f in arms[0].levels}
+    varying = [f for f in levels if len(levels[f]) > 1]
+    by = min(varying, key=lambda f: len(levels[f])) if len(arms) > MANY_ROWS and len(varying) > 1 else None
+    groups = []
+    for level in [""] if by is None else levels[by]:
+        names = {a.label: _name(a, varying, by) for a in arms if by is None or a.levels[by] == level}
+        where = "" if by is None else f", {by.rpartition('.')[2].replace('_', ' ')} {level}"
+        groups += [(where, {arm: names[arm] for arm in page}) for page in pages(list(names), MANY_ROWS)]
+    return groups
+
+
+def _name(arm: Arm, varying: Sequence[str], by: str | None) -> str:
+    return ", ".join(arm.levels[f] for f in varying if f != by) or arm.label
+
+
+def _shares(counts: pd.DataFrame) -> pd.DataFrame:
+    """The share of a layer's activations in each bin that holds any: arm, layer, left, width, share."""
+    low, high = HISTOGRAM_RANGE
+    width = (high - low) / HISTOGRAM_BINS
+    left = low + width * (counts["place"] % HISTOGRAM_BINS)
+    share = counts["value"] / counts.groupby(["arm", "layer"])["value"].transform("sum")
     layers = np.unique(np.linspace(1, counts["layer"].max(), LAYERS_SHOWN).round())
-    shown = counts[counts["layer"].isin(layers) & (counts["share"] > 0)].assign(width=width)
-    caption = (
-        f"How activations are spread over their values {MOMENTS[moment]}, a row an arm and a column a hidden "
-        f"layer, all replicates together; the bins at {low:g} and {high:g} hold what lies beyond. "
-        "Heights are each panel's own."
+    shown = counts.assign(left=left, width=width, share=share)[counts["layer"].isin(layers) & (share > 0)]
+    return shown[["arm", "layer", "left", "width", "share"]]
+
+
+def _histogram_caption(where: str, missing: bool) -> str:
+    low, high = HISTOGRAM_RANGE
+    return (
+        f"How activations are spread over their values {where}: a row an arm and a column a hidden layer, "
+        f"counted from the input, all replicates together. The bins at {low:g} and {high:g} hold what lies "
+        f"beyond. Heights are each panel's own; a bar {CUT} times as high as the next is cut, under an "
+        f"arrowhead.{' Arms without a run that finished are left out.' if missing else ''}"
     )
-    words = (f"Histograms of activations by arm and hidden layer, {MOMENTS[moment]}.", caption)
-    columns = ["arm", "layer", "left", "width", "share"]
-    return draw(f"activations-{moment}", "activation_histograms", words, shown[columns], context.styles)
