@@ -76,7 +76,7 @@ def plan(
 ) -> None:
     """What a run would do, detect and cost, before it runs.
 
-    Arms, trials, stacks, the smallest difference the design can detect, and the minutes it takes,
+    Arms, trials, stacks, the smallest effect that each hypothesis can detect, and the minutes it takes,
     from timing a few steps of every program.
     """
     from harness.cli.asked import Asked, check_asked

@@ -1,4 +1,4 @@
-"""How much paired differences vary, from what ran before: this study's own records serve as its pilot."""
+"""How much what is tested varies, from what ran before: this study's own records serve as its pilot."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ import numpy as np
 
 from harness.analysis.evidence import Evidence, gather
 from harness.analysis.kinds import ask
+from harness.analysis.kinds.trend import fitted_changes
+from harness.analysis.outcome_table import arm_values
 from harness.analysis.outcomes import Floats
 from harness.analysis.question import Question, best_column, column_means, scores
 from harness.analysis.ranks import mean_ranks
 from harness.analysis.tasks import in_units_of_tasks, task_scores
 from harness.errors import HarnessError
-from harness.planning.power import OF_PAIRS, Sigma
+from harness.planning.detectable import Sigma, is_of_rate, weights_norm
 from harness.records.store import Contents, Store
 from harness.words.design import Choice, Design
-from harness.words.hypothesis import BY_RATIO, Hypothesis
+from harness.words.hypothesis import BY_RATIO, Dose, Hypothesis, Identity, Interaction, Mechanism
 from harness.words.tasks import is_over_tasks
 
 MIN_PAIRS = 5  # a sigma of fewer says little
@@ -27,7 +29,7 @@ MIN_DEGREES = 3  # of freedom, of a sigma from tuning seeds
 
 
 def known_sigmas(design: Design, results: Path) -> dict[int, Sigma]:
-    """Index of the hypothesis -> sigma of its paired differences, as far as there are records.
+    """Index of the hypothesis -> sigma of what it tests, as far as there are records.
 
     Judged records are taken where there are `MIN_PAIRS` pairs, else the seeds of the tuned points. A
     tier that has not run takes the records of the study without a tier.
@@ -44,10 +46,10 @@ def _sigmas(design: Design, held: Contents) -> dict[int, Sigma]:
     evidence = gather(held.design, held.choices, held.frozen, held.planned, held.records.values())
     found: dict[int, Sigma] = {}
     for index, hypothesis in enumerate(design.study.hypotheses):
-        if isinstance(hypothesis, OF_PAIRS):
-            judged = _everywhere(evidence, hypothesis)
-            sigma = judged or (None if is_over_tasks(hypothesis) else _tuned(held.choices, hypothesis))
-            found |= {index: sigma} if sigma else {}
+        if isinstance(hypothesis, Identity) or is_of_rate(hypothesis):
+            continue
+        sigma = _everywhere(evidence, hypothesis) or _tuned(design, held.choices, hypothesis)
+        found |= {index: sigma} if sigma else {}
     return found
 
 
@@ -63,18 +65,30 @@ def _everywhere(evidence: Evidence, hypothesis: Hypothesis) -> Sigma | None:
 
 
 def _judged(evidence: Evidence, hypothesis: Hypothesis) -> Sigma | None:
-    """The deviation of the judged pairs' differences; None where the study as it ran can't tell."""
+    """The deviation of what is tested, as judged; None where the study as it ran can't tell."""
     try:
-        asked = ask(evidence, hypothesis)
-        values = _task_means(asked) if is_over_tasks(hypothesis) else scores(asked, _compared(asked)).values
+        tested = _tested(ask(evidence, hypothesis))
     except (HarnessError, KeyError):  # it names arms or outcomes that were not there then
         return None
-    if len(values) < MIN_PAIRS or np.isnan(values).any():
+    n = min(map(len, tested))
+    if n < MIN_PAIRS or any(np.isnan(values).any() for values in tested):
         return None
-    spread = float(np.std(values[:, 0] - values[:, 1], ddof=1))
+    spread = max(float(np.std(values, ddof=1)) for values in tested)
     if is_over_tasks(hypothesis):
-        return Sigma(spread, f"sigma from {len(values)} tasks as judged")
-    return Sigma(spread, f"sigma from {len(values)} judged pairs")
+        return Sigma(spread, f"sigma from {n} tasks as judged")
+    single = isinstance(hypothesis, (Dose, Mechanism))
+    return Sigma(spread, f"sigma from {n} judged {'replicates' if single else 'pairs'}")
+
+
+def _tested(asked: Question) -> list[Floats]:
+    """The (n,) values whose mean is tested; of a mechanism those of every arm."""
+    if isinstance(asked.hypothesis, Mechanism):
+        return [arm_values(asked.table, column) for column in asked.columns]
+    if isinstance(asked.hypothesis, (Dose, Interaction)):
+        return [fitted_changes(asked)]
+    over_tasks = is_over_tasks(asked.hypothesis)
+    values = _task_means(asked) if over_tasks else scores(asked, _compared(asked)).values
+    return [values[:, 0] - values[:, 1]]
 
 
 def _task_means(asked: Question) -> Floats:
@@ -94,11 +108,15 @@ def _compared(asked: Question) -> tuple[str, str]:
     return best, second
 
 
-def _tuned(choices: Mapping[str, Choice], hypothesis: Hypothesis) -> Sigma | None:
+def _tuned(design: Design, choices: Mapping[str, Choice], hypothesis: Hypothesis) -> Sigma | None:
     """sqrt(2 s^2), s^2 the residual variance of chosen points' scores, arms by seeds (two-way layout).
 
-    For an outcome that is what tuning selected on, on the validation split where it asks for the test.
+    For an outcome that is what tuning selected on, on the validation split where it asks for the test; of
+    a fitted change with the norm of its weights in sqrt(2)'s place (`weights_norm`). Arms and seeds don't
+    tell what a single arm varies by, nor what tasks do.
     """
+    if is_over_tasks(hypothesis) or isinstance(hypothesis, Mechanism):
+        return None
     selected = str(hypothesis.outcome).replace("test/", "val/")
     rows = [
         c.points[c.chosen].values for c in choices.values() if c.chosen is not None and c.outcome == selected
@@ -109,7 +127,7 @@ def _tuned(choices: Mapping[str, Choice], hypothesis: Hypothesis) -> Sigma | Non
     ratio = hypothesis.outcome.function == "steps_to" and isinstance(hypothesis, BY_RATIO)
     table = np.log(rows) if ratio else np.asarray(rows, dtype=float)
     return Sigma(
-        math.sqrt(2 * residual_variance(table)),
+        weights_norm(design, hypothesis) * math.sqrt(residual_variance(table)),
         f"sigma from {table.shape[1]} tuning seeds of {len(rows)} arms",
     )
 

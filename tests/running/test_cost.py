@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.planning.power import Detectable
+from harness.planning.detectable import Detectable, detectable
 from harness.planning.trials import n_trials
 from harness.running.balance import probe_passes, seconds_of_a_trial
 from harness.running.cost import in_words, make_plan
@@ -63,6 +63,14 @@ def test_a_probe_on_the_way_costs_a_pass_each_time():
     pace = Pace(step_s={1: 0.5})
     more = seconds_of_a_trial(config, pace, 1) - seconds_of_a_trial(config_of(), pace, 1)
     assert more == pytest.approx(moments * 300 / 30 * 0.5)  # n_train 300 in batches of 30
+
+
+def test_what_is_exact_needs_no_replicates(design):
+    old = "  - {kind: superiority, a: adam, b: sgd, outcome: {final: test/accuracy}, delta: 0.01}\n"
+    plan = design((old, old + "  - {kind: identity, outcome: {exact: linear_collapse}}\n"))
+    said = in_words(plan, detectable(plan))
+    assert len(said) == 2
+    assert said[1].startswith("2 identity: computed exactly, without replicates")
 
 
 def test_an_answer_that_hypotheses_share_is_said_once(design):
