@@ -7,7 +7,7 @@ sqrt(1 + n r), r the ratio of test to training examples (Nadeau and Bengio 2003)
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -79,6 +79,7 @@ class Detectable(NamedTuple):
     settings: int = 1  # of a hypothesis `for_each`: in every one of them, with the power for all at once
     measured: Measured = Measured()
     places: str = "settings"  # what there are as many of as `settings`
+    between: tuple[float, float] | None = None  # the difference at the ends of sigma's 95 % interval
 
 
 def weights_norm(design: Design, hypothesis: Hypothesis) -> float:
@@ -102,8 +103,15 @@ def weights_norm(design: Design, hypothesis: Hypothesis) -> float:
 class Sigma(NamedTuple):
     """The standard deviation of what is tested (of log steps, for a ratio of steps), and who says so."""
 
-    value: float
+    value: float | None  # None where nobody knows
     basis: str
+    between: tuple[float, float] | None = None  # its 95 % interval, where few numbers tell it
+
+    def through(self, function: Callable[[float], float]) -> Sigma:
+        """What a rising function makes of it and of the interval's ends."""
+        value = None if self.value is None else function(self.value)
+        ends = self.between and (function(self.between[0]), function(self.between[1]))
+        return Sigma(value, self.basis, ends)
 
 
 def detectable(design: Design, sigmas: Mapping[int, Sigma] | None = None) -> list[Detectable]:
@@ -133,19 +141,28 @@ def _detectable(design: Design, index: int, hypothesis: Hypothesis, known: Sigma
     n = n // 2 if chosen_apart else n
     settings, places = _at_once(design, hypothesis)
     d_z = smallest_effect(n, _power_of_each(settings))
-    sigma, basis = known or _assumed(design, hypothesis)
     overlap = _overlap(design, hypothesis)
-    sigma = sigma and sigma * math.sqrt(1 + n * overlap)
+    sigma = (known or _assumed(design, hypothesis)).through(lambda s: s * math.sqrt(1 + n * overlap))
+    basis = sigma.basis
     basis += "; the other replicates choose the level" if chosen_apart else ""
     basis += "; more as replicates split one data set" if overlap else ""
     ratio = hypothesis.outcome.function == "steps_to" and isinstance(hypothesis, BY_RATIO)
     unit = f"ratio of {hypothesis.outcome.unit_label}" if ratio else _unit(hypothesis)
-    difference = None if sigma is None else d_z * sigma
-    if difference is not None and ratio:
-        difference = math.exp(difference)
-    measured = MEASURED.get(type(hypothesis), Measured())
-    outcome = str(hypothesis.outcome)
-    return Detectable(index, outcome, n, d_z, sigma, difference, unit, basis, settings, measured, places)
+    effect = sigma.through(lambda s: math.exp(d_z * s) if ratio else d_z * s)
+    return Detectable(
+        index,
+        str(hypothesis.outcome),
+        n,
+        d_z,
+        sigma.value,
+        effect.value,
+        unit,
+        basis,
+        settings,
+        MEASURED.get(type(hypothesis), Measured()),
+        places,
+        effect.between,
+    )
 
 
 def _at_once(design: Design, hypothesis: Hypothesis) -> tuple[int, str]:
@@ -205,18 +222,19 @@ def _over_tasks(design: Design, index: int, hypothesis: BestOf, known: Sigma | N
     By the t-test, of which Wilcoxon's has an efficiency of 3 / pi = .955 on normal differences.
     """
     tasks = tasks_of(design, hypothesis)
-    n, unknown = len(tasks.names), "pairs are tasks; no sigma known yet"
-    sigma, basis = known or (None, unknown)
+    n = len(tasks.names)
+    sigma = known or Sigma(None, "pairs are tasks; no sigma known yet")
     d_z = smallest_effect(n, alpha=ALPHA / (len(tasks.contenders) - 1))
-    difference = None if sigma is None else d_z * sigma
+    effect = sigma.through(lambda s: d_z * s)
     unit, metric = _unit(hypothesis), METRICS.get(hypothesis.outcome.metric.partition("/")[2])
     own = metric is not None and metric.delta_is_relative
     if own if hypothesis.delta is None else hypothesis.delta.relative:
         unit = "of each task's mean"
-    return Detectable(index, str(hypothesis.outcome), n, d_z, sigma, difference, unit, basis)
+    said = Detectable(index, str(hypothesis.outcome), n, d_z, sigma.value, effect.value, unit, sigma.basis)
+    return said._replace(between=effect.between)
 
 
-def _assumed(design: Design, hypothesis: Hypothesis) -> tuple[float | None, str]:
+def _assumed(design: Design, hypothesis: Hypothesis) -> Sigma:
     """The sigma where nothing has run yet."""
     outcome = hypothesis.outcome
     split, _, name = outcome.metric.partition("/")
@@ -226,9 +244,9 @@ def _assumed(design: Design, hypothesis: Hypothesis) -> tuple[float | None, str]
     if outcome.function in ("final", "best") and name in ("accuracy", "error") and min(sizes) > 0:
         examples = f"{min(sizes):,} {split} examples"
         basis = f"sigma from {examples} alone, at {ASSUMED_ACCURACY:.0%} accuracy; training adds to it"
-        return binomial_sigma(min(sizes), weights_norm=weights_norm(design, hypothesis)), basis
+        return Sigma(binomial_sigma(min(sizes), weights_norm=weights_norm(design, hypothesis)), basis)
     values = MEASURED.get(type(hypothesis), Measured()).values
-    return None, f"no sigma known yet: in units of the standard deviation of {values}"
+    return Sigma(None, f"no sigma known yet: in units of the standard deviation of {values}")
 
 
 def _unit(hypothesis: Hypothesis) -> str:

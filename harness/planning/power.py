@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 
 from scipy.optimize import brentq
-from scipy.stats import nct, t
+from scipy.stats import chi2, nct, t
 
 ALPHA = 0.05
 POWER = 0.9
@@ -33,6 +33,12 @@ def smallest_effect(n: int, power: float = POWER, alpha: float = ALPHA) -> float
     while paired_t_power(high, n, alpha) < power:
         high *= 2
     return float(brentq(lambda d_z: paired_t_power(d_z, n, alpha) - power, 0, high, xtol=1e-10))
+
+
+def sigma_interval(sigma: float, n: int, confidence: float = 1 - ALPHA) -> tuple[float, float]:
+    """The interval of a standard deviation that n >= 2 normal numbers gave: (n - 1) s^2 / sigma^2 is chi2."""
+    low, high = (chi2.ppf((1 + side * confidence) / 2, n - 1) for side in (1, -1))
+    return sigma * math.sqrt((n - 1) / low), sigma * math.sqrt((n - 1) / high)
 
 
 def smallest_sign_flip_p(n: int, two_sided: bool = False, tests: int = 1) -> float:

@@ -128,7 +128,9 @@ def _sentence(found: Detectable) -> str:
         size = f"{found.difference:.3g} ({found.unit})"
     where = f" in all {found.settings} {found.places} at once" if found.settings > 1 else ""
     said = f"{found.n} {measured.counted} detect {measured.effect} of {size}{where} with power {POWER}"
-    return f"{found.outcome}: {said} ({found.basis})"
+    ends = found.between and tuple(f"{end:.3g}" for end in found.between)
+    unsure = f"; {ends[0]} to {ends[1]} by sigma's 95 % interval" if ends else ""
+    return f"{found.outcome}: {said} ({found.basis}{unsure})"
 
 
 def _trials(design: Design, shared: Mapping[str, str]) -> Iterator[Trial]:
