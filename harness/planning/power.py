@@ -41,7 +41,7 @@ def sigma_interval(sigma: float, n: int, confidence: float = 1 - ALPHA) -> tuple
     return sigma * math.sqrt((n - 1) / low), sigma * math.sqrt((n - 1) / high)
 
 
-def smallest_sign_flip_p(n: int, two_sided: bool = False, tests: int = 1) -> float:
+def smallest_sign_flip_p(n: int, two_sided: bool = False, tests: float = 1) -> float:
     """The smallest p-value n pairs can give a sign-flip test: 2^-n, doubled if two-sided, times Bonferroni.
 
     A max-T test flips the signs of a replicate's arms together, so its smallest p doesn't depend on

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from harness.reporting.content.context import Context, capital
 from harness.reporting.document import (
     Banner,
@@ -110,8 +112,8 @@ def others_section(context: Context) -> tuple[Block, ...]:
     others = context.secondary
     if not others:
         return ()
-    columns = ("Hypothesis", "Answer", "Effect (95 % interval)", "δ", "p, Holm", "Why")
-    numeric = {"δ", "p, Holm"}
+    columns = ("Hypothesis", "Answer", "Effect (95 % interval)", "δ", "p, corrected", "Why")
+    numeric = {"δ", "p, corrected"}
     rows = tuple(
         (
             h.statement,
@@ -125,7 +127,8 @@ def others_section(context: Context) -> tuple[Block, ...]:
     )
     caption = (
         "The secondary hypotheses. δ is the smallest effect that matters; the p-values are corrected for the "
-        "number of secondary hypotheses by Holm's method, and one that is above 0.05 supports nothing."
+        f"number of secondary hypotheses by {_corrections(others)}, and one that is above 0.05 supports "
+        "nothing."
     )
     failed = tuple(
         f"{h.statement}: {_failed_gate(gate)}" for h in others for gate in h.gates if gate.passed is False
@@ -135,6 +138,17 @@ def others_section(context: Context) -> tuple[Block, ...]:
     if failed:
         blocks.append(Callout("warning", "Validity gates that secondary hypotheses fail", failed))
     return tuple(blocks)
+
+
+def _corrections(verdicts: Sequence[HypothesisVerdict]) -> str:
+    """How the p values are corrected, and which by what where it differs."""
+    ways: dict[str, list[str]] = {}
+    for h in verdicts:
+        if h.correction:
+            ways.setdefault(h.correction, []).append(h.statement)
+    if len(ways) < 2:
+        return next(iter(ways), "Holm's method")
+    return "; ".join(f"{way} ({', '.join(statements)})" for way, statements in ways.items())
 
 
 def _gate_matrix(verdicts: list[HypothesisVerdict]) -> Table:
