@@ -125,12 +125,17 @@ def _sentence(found: Detectable) -> str:
     if found.difference is None:
         size = f"{found.d_z:.2f} standard deviations of {measured.values}"
     else:
-        size = f"{found.difference:.3g} ({found.unit})"
+        size = f"{_shown(found.difference, found)} ({found.unit})"
     where = f" in all {found.settings} {found.places} at once" if found.settings > 1 else ""
     said = f"{found.n} {measured.counted} detect {measured.effect} of {size}{where} with power {POWER}"
-    ends = found.between and tuple(f"{end:.3g}" for end in found.between)
+    ends = found.between and tuple(_shown(end, found) for end in found.between)
     unsure = f"; {ends[0]} to {ends[1]} by sigma's 95 % interval" if ends else ""
     return f"{found.outcome}: {said} ({found.basis}{unsure})"
+
+
+def _shown(value: float, found: Detectable) -> str:
+    """To three digits; of a ratio, which may lie just above 1, to four."""
+    return f"{value:.{4 if found.unit.startswith('ratio') else 3}g}"
 
 
 def _trials(design: Design, shared: Mapping[str, str]) -> Iterator[Trial]:

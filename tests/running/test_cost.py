@@ -73,6 +73,13 @@ def test_what_is_exact_needs_no_replicates(design):
     assert said[1].startswith("2 identity: computed exactly, without replicates")
 
 
+def test_a_ratio_near_1_is_told_from_1(design):
+    ratio = Detectable(0, "steps_to val/accuracy", 8, 1.4, 0.002, 1.0042, "ratio of steps", "a pilot")
+    (said,) = in_words(design(), [ratio._replace(between=(1.0021, 1.0113))])
+    assert "a difference of 1.004 (ratio of steps) with power 0.9" in said
+    assert "(a pilot; 1.002 to 1.011 by sigma's 95 % interval)" in said
+
+
 def test_an_answer_that_hypotheses_share_is_said_once(design):
     line = "  - {kind: superiority, a: adam, b: sgd, outcome: {final: test/accuracy}, delta: 0.01}\n"
     plan = design((line, line + line + line.replace("kind", "name: the speed, kind") + line))
