@@ -120,7 +120,7 @@ def others_section(context: Context) -> tuple[Block, ...]:
             answer_text(h),
             effect_text(h.estimate),
             MISSING if h.shown_delta is None else setting(h.shown_delta),
-            p_value(h.p_adjusted),
+            _corrected_p(h),
             h.reason,
         )
         for h in others
@@ -141,14 +141,19 @@ def others_section(context: Context) -> tuple[Block, ...]:
 
 
 def _corrections(verdicts: Sequence[HypothesisVerdict]) -> str:
-    """How the p values are corrected, and which by what where it differs."""
-    ways: dict[str, list[str]] = {}
-    for h in verdicts:
-        if h.correction:
-            ways.setdefault(h.correction, []).append(h.statement)
+    """How the p values are corrected; where that isn't the same for all, the rows say which."""
+    ways = list(dict.fromkeys(h.correction for h in verdicts if h.correction))
     if len(ways) < 2:
         return next(iter(ways), "Holm's method")
-    return "; ".join(f"{way} ({', '.join(statements)})" for way, statements in ways.items())
+    return (
+        "Holm's method; those marked max-T, of arms that are held against the same control, by step-down "
+        "max-T sign flips among themselves, and by Holm's method between them and the others"
+    )
+
+
+def _corrected_p(verdict: HypothesisVerdict) -> str:
+    mark = " (max-T)" if verdict.correction.startswith("max-T") else ""
+    return p_value(verdict.p_adjusted) + mark
 
 
 def _gate_matrix(verdicts: list[HypothesisVerdict]) -> Table:
