@@ -13,6 +13,7 @@ from harness.analysis.outcomes import Floats
 from harness.analysis.sign_flip import Alternative
 
 CONFIDENCE = 0.95
+PAIRED_T = "paired t"
 MIN_RANK_PAIRS = 6  # below, no 95 % signed-rank interval exists: 2 / 2^n > 0.05
 
 
@@ -42,7 +43,7 @@ def paired_t(differences: Floats, variance_ratio: float = 0.0, confidence: float
     if spread <= 1e-12 * abs(mean):  # rounding of equal differences, not variation
         spread = 0.0
     error = spread * math.sqrt(1 / n + variance_ratio)
-    method = "paired t (Nadeau-Bengio)" if variance_ratio else "paired t"
+    method = "paired t (Nadeau-Bengio)" if variance_ratio else PAIRED_T
     return t_interval(method, n, mean, error, confidence)
 
 

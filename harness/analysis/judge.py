@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,10 +11,11 @@ import numpy as np
 
 from harness.analysis.estimates import Interval, paired_t
 from harness.analysis.evidence import Evidence
+from harness.analysis.families import AgainstControl, Family, against_control, corrected_p, families_of
 from harness.analysis.gates import check_gates
 from harness.analysis.kinds import answer, ask, kind_of
 from harness.analysis.kinds.base import Answered, Extra
-from harness.analysis.multiplicity import LEVEL, holm
+from harness.analysis.multiplicity import LEVEL
 from harness.analysis.outcome_table import arm_values, outcome_table, tuning_points
 from harness.analysis.outcomes import FUNCTIONS
 from harness.analysis.scale import Scale
@@ -36,6 +37,7 @@ class _Judged:
     verdict: HypothesisVerdict
     headline: str
     failing: dict[str, set[str]]  # gate -> arms
+    against: AgainstControl | None = None  # of a test of an arm against a control
 
 
 def judge_study(evidence: Evidence) -> StudyVerdict:
@@ -59,7 +61,7 @@ def judge_study(evidence: Evidence) -> StudyVerdict:
         source=study.claim.source,
         headline=first.headline,
         scope=OVER_TASKS if over_tasks else scope_text(evidence.design.data),
-        hypotheses=_adjusted([j.verdict for j in judged]),
+        hypotheses=_adjusted(judged),
         arms=[_arm_summary(evidence, a.label, judged) for a in evidence.design.arms],
         targets=dict(evidence.frozen.targets) if evidence.frozen else {},
         provenance=provenance_of(evidence),
@@ -100,7 +102,8 @@ def _judge_at(evidence: Evidence, setting: Setting, index: int, settings: int) -
             "at": setting.levels,
         }
     )
-    judged = _Judged(verdict, headline(decision, said), {gate.name: set(arms) for gate, arms in gates})
+    failing = {gate.name: set(arms) for gate, arms in gates}
+    judged = _Judged(verdict, headline(decision, said), failing, against_control(answered))
     general = hypothesis.name or kind.statement(without_setting(asked, setting.levels))
     robust = answered.robust if decision.fragile and answered.robust else decision.answer
     return judged, Part(verdict, general, robust, claim_p(asked, answered.interval))
@@ -146,12 +149,29 @@ def _estimate(interval: Interval, scale: Scale, extra: Extra) -> Estimate:
     )
 
 
-def _adjusted(verdicts: Sequence[HypothesisVerdict]) -> list[HypothesisVerdict]:
-    """Holm over the secondary hypotheses that have a p value: none is supported beyond what that leaves."""
-    secondary = ((v.index, v.estimate) for v in verdicts if not v.primary)
-    tested = {i: e.p_value for i, e in secondary if e is not None and e.p_value is not None}
-    by_index = dict(zip(tested, holm(list(tested.values())).tolist(), strict=True))
-    return [_corrected(v, by_index.get(v.index), len(tested)) for v in verdicts]
+def _adjusted(judged: Sequence[_Judged]) -> list[HypothesisVerdict]:
+    """The verdicts, the secondary ones corrected for one another: none is supported beyond what that leaves.
+
+    Of those that have a p value: arms against one control by max-T, the others by Holm (`corrected_p`).
+    """
+    secondary = {j.verdict.index: j for j in judged if not j.verdict.primary}
+    estimates = ((i, j.verdict.estimate) for i, j in secondary.items())
+    tested = {i: e.p_value for i, e in estimates if e is not None and e.p_value is not None}
+    families = families_of({i: j.against for i, j in secondary.items() if i in tested and j.against})
+    by_index, how = corrected_p(tested, families), _named_corrections(tested, families)
+    told = [j.verdict.model_copy(update={"correction": how.get(j.verdict.index, "")}) for j in judged]
+    return [_corrected(v, by_index.get(v.index), len(tested)) for v in told]
+
+
+def _named_corrections(tests: Collection[int], families: Sequence[Family]) -> dict[int, str]:
+    """How each test is corrected, in words."""
+    found = dict.fromkeys(tests, "Holm's method")
+    for family in families:
+        alone = len(family.tests) == len(tests)
+        share = "" if alone else ", Holm's method between them and the others"
+        said = f"max-T sign flips of {len(family.tests)} arms against {family.control}{share}"
+        found |= dict.fromkeys(family.tests, said)
+    return found
 
 
 def _corrected(verdict: HypothesisVerdict, p_adjusted: float | None, tests: int) -> HypothesisVerdict:
@@ -160,8 +180,8 @@ def _corrected(verdict: HypothesisVerdict, p_adjusted: float | None, tests: int)
     if verdict.answer is not Answer.SUPPORTED or p_adjusted is None or p_adjusted <= LEVEL:
         return verdict
     why = (
-        f"{verdict.reason.rstrip('.')}; but its p value, corrected by Holm's method for {tests} secondary "
-        f"hypotheses, is {p_adjusted:.2g}, above {LEVEL:g}."
+        f"{verdict.reason.rstrip('.')}; but its p value, corrected for {tests} secondary hypotheses "
+        f"({verdict.correction}), is {p_adjusted:.2g}, above {LEVEL:g}."
     )
     return verdict.model_copy(
         update={"answer": Answer.INCONCLUSIVE, "grade": "", "fragile": False, "reason": why}

@@ -39,11 +39,17 @@ def max_t_p(differences: Floats) -> Floats:
     mean / sqrt(s^2 / n) of the flipped column. Controls the chance of any false finding among the k.
     Source: Westfall and Young 1993, max-T.
     """
-    table = np.asarray(differences, dtype=float)
-    largest: Floats = np.max(_t_values(_flipped_sums(table) / len(table), table), axis=1)
-    observed = _t_values(table.mean(axis=0)[None, :], table)[0]
+    flipped = flipped_t(differences)
+    largest: Floats = np.max(flipped, axis=1)
+    observed = flipped[0]
     slack = 1e-9 * np.abs(observed)
     return np.array([np.mean(largest >= t - s) for t, s in zip(observed, slack, strict=True)])
+
+
+def flipped_t(differences: Floats) -> Floats:
+    """(draws, k) t values of (n, k) differences under joint sign flips; the first row is observed."""
+    table = np.asarray(differences, dtype=float)
+    return _t_values(_flipped_sums(table) / len(table), table)
 
 
 def _t_values(means: Floats, table: Floats) -> Floats:

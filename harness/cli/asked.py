@@ -25,12 +25,17 @@ class Asked(NamedTuple):
         apply_tier(file, self.tier)
         return file
 
-    def check(self, budget: float | None) -> None:
+    def check(self, budget: float | None, pilot: int | None = None) -> None:
         """Say what is wrong with the study's file, before seconds of imports.
 
-        Raises as `file`, and BadInput for a search that is to be cut to a budget of minutes.
+        Raises as `file`, and BadInput for a search that is to be cut to a budget of minutes, or piloted.
         """
         file = self.file()
+        if pilot is not None and file.study.kind == "search":
+            raise BadInput(
+                f"found --pilot {pilot}, but {file.name!r} is a search, which has no arms before it has run; "
+                "allowed: of a comparison. Leave --pilot out"
+            )
         if budget is not None and file.study.kind == "search":
             where = f"{file.path}:{file.line('budget', 'trials')}"
             raise BadInput(

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from harness.cli import show
 from harness.cli.asked import Asked
 from harness.cli.running import load_design
-from harness.planning.power import detectable
+from harness.planning.detectable import detectable
 from harness.running.budget import MOST_REPLICATES, begun_with, fitted
 from harness.running.cost import in_words, make_plan
 from harness.running.pilot import known_sigmas
@@ -47,7 +47,7 @@ def within(asked: Asked, minutes: float, results: Path, means: Means) -> Asked:
 def tell_detectable(asked: Asked, results: Path) -> None:
     """Say on stderr what the study can detect as it is asked for, in the words of its plan."""
     design = load_design(asked)
-    show.progress("The smallest difference it can detect:")
+    show.progress("The smallest effect it can detect:")
     found = in_words(design, detectable(design, known_sigmas(design, results)))
     for line in found or [show.NOTHING_TO_DETECT]:
         show.progress(show.indented(line))

@@ -60,6 +60,15 @@ Budget = Annotated[
     ),
 ]
 
+Pilot = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        callback=checked("3 to 50 replicates, such as 5", lambda n: 3 <= n <= 50),
+        help="First train this many replicates (5, say) on seeds of their own, to see how much they vary.",
+    ),
+]
+
 Device = Annotated[str, typer.Option(metavar="DEVICE", help="cpu, cuda, or auto: cuda where there is a GPU.")]
 LargestStack = Annotated[
     int,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from harness.words.verdict import StudyVerdict
 
 
-NOTHING_TO_DETECT = "no hypothesis is about a difference of two arms"
+NOTHING_TO_DETECT = "no hypothesis: there is nothing to detect"
 
 
 def text(line: str) -> None:
@@ -118,7 +118,7 @@ def plan(design: Design, made: Plan) -> None:
     kept = f", {made.kept:,} of them done already" if made.kept else ""
     workers = f"{made.workers} worker{'s' if made.workers > 1 else ''}"
     text(f"\n{made.trials:,} trials in all{kept}: about {minutes(made.minutes)} with {workers}")
-    text("\nThe smallest difference it can detect:")
+    text("\nThe smallest effect it can detect:")
     for line in made.detectable or [NOTHING_TO_DETECT]:
         paragraph(line)
     _caveats(tuning_caveats(design))

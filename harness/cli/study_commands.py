@@ -19,6 +19,7 @@ from harness.cli.options import (
     LargestStack,
     Mlflow,
     Name,
+    Pilot,
     Replicates,
     Reports,
     Results,
@@ -68,6 +69,7 @@ def plan(
     tier: Tier = None,
     replicates: Replicates = None,
     budget: Budget = None,
+    pilot: Pilot = None,
     workers: Workers = None,
     device: Device = "auto",
     stack: LargestStack = 256,
@@ -76,14 +78,15 @@ def plan(
 ) -> None:
     """What a run would do, detect and cost, before it runs.
 
-    Arms, trials, stacks, the smallest difference the design can detect, and the minutes it takes,
-    from timing a few steps of every program.
+    Arms, trials, stacks, the smallest effect that each hypothesis can detect, and the minutes it takes,
+    from timing a few steps of every program. How much outcomes vary is known from earlier records; before
+    there are any, --pilot trains a few replicates that are never judged.
     """
     from harness.cli.asked import Asked, check_asked
 
     check_asked([name], everything=False, changes={"replicates": replicates, "budget": budget})
     asked = Asked(name, tier, replicates)
-    asked.check(budget)
+    asked.check(budget, pilot)
     check_writable(results, "results")
     from harness.cli.running import device_of, load_design
     from harness.running.cost import make_plan
@@ -93,6 +96,11 @@ def plan(
 
     found = device_of(device)
     n_workers = workers or workers_on(found)
+    if pilot is not None:
+        from harness.cli.budget import Means
+        from harness.cli.pilot import take_pilot
+
+        take_pilot(asked, pilot, results, Means(n_workers, found, stack))
     if budget is not None:
         from harness.cli.budget import Means, within
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -19,7 +20,7 @@ from harness.planning.tuning_checks import tuning_problems
 from harness.words.config import NEEDS_COST
 from harness.words.design import Arm, Design
 from harness.words.form_errors import Problem, shown
-from harness.words.hypothesis import BestOf
+from harness.words.hypothesis import BestOf, Faster, Superiority
 from harness.words.metrics import split_metric
 from harness.words.named import named_columns
 from harness.words.outcome import UNITS, Outcome
@@ -245,3 +246,25 @@ def _replicates(study: Study) -> Iterator[Problem]:
             f"p = {corrected:.2g} after Holm's correction: add replicates, or drop hypotheses"
         )
         yield Problem(place, message)
+    least = min(_arms_against_a_control(study), default=1)
+    corrected = smallest_sign_flip_p(n, two_sided=True, tests=secondary / least)
+    if least > 1 and corrected >= ALPHA:
+        message = (
+            f"found {n}; with {secondary} secondary hypotheses the max-T test of {least} arms against a "
+            f"control can't go below p = {corrected:.2g}: add replicates, or drop hypotheses"
+        )
+        yield Problem(place, message)
+
+
+def _arms_against_a_control(study: Study) -> list[int]:
+    """How many arms each control has that secondary hypotheses hold against it, where they are several.
+
+    As `analysis.families` groups them, by what the study says.
+    """
+    pairs = [
+        h
+        for h in study.hypotheses
+        if isinstance(h, (Superiority, Faster)) and h is not study.primary and not h.for_each
+    ]
+    controls = Counter(repr((h.b, sorted(h.at.items()), h.outcome)) for h in pairs)
+    return [arms for arms in controls.values() if arms > 1]

@@ -1,4 +1,4 @@
-"""A design's trials: every tuning point and every judged replicate, with its place in the design."""
+"""A design's trials: every tuning point and replicate, judged or a pilot's, with its place in it."""
 
 from __future__ import annotations
 
@@ -45,6 +45,15 @@ def judge_trials(
     wanted = range(design.study.judge.replicates) if replicates is None else replicates
     members = range(design.members(arm.label))
     return [_placed(design, arm, _Place("judge", r, member=m), params) for r in wanted for m in members]
+
+
+def pilot_trials(design: Design, arm: Arm, params: Params, replicates: Iterable[int]) -> list[Placed]:
+    """The trials of a pilot: as judged ones, on seeds of a phase of its own.
+
+    Of the nets that an ensemble is made of the first alone: ensembles need the test split.
+    """
+    members = range(1 if design.ensembled(arm.label) else design.members(arm.label))
+    return [_placed(design, arm, _Place("pilot", r, member=m), params) for r in replicates for m in members]
 
 
 def tuned_as(design: Design) -> dict[str, str]:

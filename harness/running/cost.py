@@ -6,8 +6,9 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from harness.planning.detectable import Detectable, detectable
 from harness.planning.points import grid, is_grid
-from harness.planning.power import POWER, Detectable, detectable
+from harness.planning.power import POWER
 from harness.planning.trials import judge_trials, tune_trials, tuned_as
 from harness.records.store import Store
 from harness.running.balance import seconds_of_a_trial
@@ -19,10 +20,12 @@ from harness.training.run import plan_steps
 from harness.training.stack import Stack
 from harness.words.base import Word
 from harness.words.design import Arm, Design, sides_of
+from harness.words.hypothesis import Identity
 from harness.words.trial import Trial
 
 START_S = 6.0  # imports and worker start-up
 REPORT_S = 8.0
+EXACT = "computed exactly, without replicates: no effect is too small to detect"
 
 
 class ArmPlan(Word):
@@ -104,6 +107,9 @@ def in_words(design: Design, found: Sequence[Detectable]) -> list[str]:
     alike: dict[str, list[str]] = {}
     for one in found:
         alike.setdefault(_sentence(one), []).append(_named(design, one.hypothesis))
+    exact = [i for i, h in enumerate(design.study.hypotheses) if isinstance(h, Identity)]
+    if exact:
+        alike[EXACT] = [_named(design, i) for i in exact]
     return [f"{', '.join(names)}: {sentence}" for sentence, names in alike.items()]
 
 
@@ -115,13 +121,21 @@ def _named(design: Design, index: int) -> str:
 
 
 def _sentence(found: Detectable) -> str:
+    measured = found.measured
     if found.difference is None:
-        size = f"{found.d_z:.2f} standard deviations of the paired differences"
+        size = f"{found.d_z:.2f} standard deviations of {measured.values}"
     else:
-        size = f"{found.difference:.3g} ({found.unit})"
-    where = f" in all {found.settings} settings at once" if found.settings > 1 else ""
-    said = f"{found.n} pairs detect a difference of {size}{where} with power {POWER}"
-    return f"{found.outcome}: {said} ({found.basis})"
+        size = f"{_shown(found.difference, found)} ({found.unit})"
+    where = f" in all {found.settings} {found.places} at once" if found.settings > 1 else ""
+    said = f"{found.n} {measured.counted} detect {measured.effect} of {size}{where} with power {POWER}"
+    ends = found.between and tuple(_shown(end, found) for end in found.between)
+    unsure = f"; {ends[0]} to {ends[1]} by sigma's 95 % interval" if ends else ""
+    return f"{found.outcome}: {said} ({found.basis}{unsure})"
+
+
+def _shown(value: float, found: Detectable) -> str:
+    """To three digits; of a ratio, which may lie just above 1, to four."""
+    return f"{value:.{4 if found.unit.startswith('ratio') else 3}g}"
 
 
 def _trials(design: Design, shared: Mapping[str, str]) -> Iterator[Trial]:

@@ -76,7 +76,8 @@ class HypothesisVerdict(Word):
     gates: list[Gate]
     comparisons: list[dict[str, Any]] = []  # best_of: each arm against the best other
     without_diverged: Estimate | None = None  # the result without the diverged pairs
-    p_adjusted: float | None = None  # Holm over the secondary hypotheses
+    p_adjusted: float | None = None  # over the secondary hypotheses
+    correction: str = ""  # how: "Holm's method", "max-T sign flips of 3 arms against sgd", ...
     needed_n: int | None = None  # replicates after which an inconclusive result could be decided
     sensitivity: list[dict[str, float]] = []  # faster: target -> ratio and its interval
     levels: list[dict[str, Any]] = []  # kinds over a factor: level, value, n, mean, low, high

@@ -200,12 +200,16 @@ def test_the_simulated_design_has_every_arm():
 
 
 def holding_by_itself(count, error=0.0045):
-    """`count` secondary hypotheses after a primary one, each of an effect .0102 with that error, p = .035."""
+    """`count` secondary hypotheses after a primary one, each of an effect .0102 with that error, p = .035.
+
+    Each has a control of its own: arms against one are a family, which max-T corrects.
+    """
     noise = np.random.default_rng(4).normal(size=(count + 1, 20))
     noise -= noise.mean(axis=1, keepdims=True)
     noise *= error * np.sqrt(20) / noise.std(axis=1, ddof=1, keepdims=True)
-    runs = {"ref": np.full(20, 0.8)} | {f"a{i}": 0.8102 + row for i, row in enumerate(noise)}
-    asked = [superiority(a=a, b="ref", delta=0.01) for a in runs if a != "ref"]
+    runs = {f"a{i}": 0.8102 + row for i, row in enumerate(noise)}
+    asked = [superiority(a=a, b=f"ref {a}", delta=0.01) for a in runs]
+    runs |= {f"ref {a}": np.full(20, 0.8) for a in runs}
     evidence = swept({"arm": list(runs)}, runs.get, asked[0])
     study = Study.model_validate({"arms": {"arm": list(runs)}, "hypotheses": asked})
     return replace(evidence, design=evidence.design.model_copy(update={"study": study}))
@@ -220,7 +224,7 @@ def test_a_secondary_hypothesis_is_supported_only_after_holms_correction(count, 
         assert found.answer is answer
         assert found.p_adjusted == pytest.approx(count * found.estimate.p_value)
         assert (found.p_adjusted > 0.05) == (answer is Answer.INCONCLUSIVE)
-        said = f"corrected by Holm's method for {count} secondary hypotheses, is {found.p_adjusted:.2g}"
+        said = f"corrected for {count} secondary hypotheses (Holm's method), is {found.p_adjusted:.2g}"
         assert (said in found.reason) == (answer is Answer.INCONCLUSIVE)
         assert found.grade == ("likely" if answer is Answer.SUPPORTED else "")
 

@@ -388,6 +388,21 @@ def test_holm_over_many_hypotheses_needs_replicates(complaint, load):
     assert make_design(load(many.replace("replicates: 8", "replicates: 9"))).arms
 
 
+@pytest.mark.parametrize(("others", "refused"), [(11, True), (10, False)])
+def test_max_t_among_many_hypotheses_needs_replicates(complaint, load, others, refused):
+    """Of 8 pairs no p is below 2 / 2^8, and two of 13 tests may spend 2 / 13 of the level."""
+    pair = "  - {kind: superiority, a: adam, b: sgd, outcome: {final: test/accuracy}}\n"
+    alike = "  - {kind: equivalence, a: adam, b: sgd, outcome: {final: test/accuracy}}\n"
+    many = "judge: {replicates: 8}\n" + TUNED + FASTER + 2 * pair + others * alike
+    if not refused:
+        assert make_design(load(many)).arms
+        return
+    (line,) = complaint(many)
+    assert "found 8; with 13 secondary hypotheses the max-T test of 2 arms against a control" in line
+    assert "can't go below p = 0.051" in line
+    assert make_design(load(many.replace("replicates: 8", "replicates: 9"))).arms
+
+
 def test_a_study_without_hypotheses_needs_no_replicates(load):
     text = "judge: {replicates: 2}\n" + TUNED.replace("hypotheses:\n", "")
     assert make_design(load(text)).study.judge.replicates == 2

@@ -4,7 +4,8 @@ import pytest
 
 from harness.errors import StudyError
 from harness.planning.design import make_design
-from harness.planning.power import detectable, paired_t_power
+from harness.planning.detectable import detectable
+from harness.planning.power import paired_t_power
 from harness.running.cost import in_words
 from harness.words.study_file import load_study
 

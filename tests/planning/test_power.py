@@ -10,10 +10,9 @@ from scipy.stats import binomtest, ttest_1samp
 from statsmodels.stats.power import TTestPower
 
 from harness.planning.design import make_design
+from harness.planning.detectable import Sigma, detectable
 from harness.planning.power import (
-    Sigma,
     binomial_sigma,
-    detectable,
     paired_t_power,
     smallest_effect,
     smallest_sign_flip_p,

@@ -5,7 +5,8 @@ from scipy import stats
 
 from harness.errors import BadInput
 from harness.planning.design import make_design
-from harness.planning.power import ALPHA, detectable, least_tasks, smallest_effect, smallest_wilcoxon_p
+from harness.planning.detectable import detectable
+from harness.planning.power import ALPHA, least_tasks, smallest_effect, smallest_wilcoxon_p
 from harness.words.tasks import contender, tasks_of
 
 STUDY = """\

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.planning.power import Detectable
+from harness.planning.detectable import Detectable, detectable
 from harness.planning.trials import n_trials
 from harness.running.balance import probe_passes, seconds_of_a_trial
 from harness.running.cost import in_words, make_plan
@@ -63,6 +63,21 @@ def test_a_probe_on_the_way_costs_a_pass_each_time():
     pace = Pace(step_s={1: 0.5})
     more = seconds_of_a_trial(config, pace, 1) - seconds_of_a_trial(config_of(), pace, 1)
     assert more == pytest.approx(moments * 300 / 30 * 0.5)  # n_train 300 in batches of 30
+
+
+def test_what_is_exact_needs_no_replicates(design):
+    old = "  - {kind: superiority, a: adam, b: sgd, outcome: {final: test/accuracy}, delta: 0.01}\n"
+    plan = design((old, old + "  - {kind: identity, outcome: {exact: linear_collapse}}\n"))
+    said = in_words(plan, detectable(plan))
+    assert len(said) == 2
+    assert said[1].startswith("2 identity: computed exactly, without replicates")
+
+
+def test_a_ratio_near_1_is_told_from_1(design):
+    ratio = Detectable(0, "steps_to val/accuracy", 8, 1.4, 0.002, 1.0042, "ratio of steps", "a pilot")
+    (said,) = in_words(design(), [ratio._replace(between=(1.0021, 1.0113))])
+    assert "a difference of 1.004 (ratio of steps) with power 0.9" in said
+    assert "(a pilot; 1.002 to 1.011 by sigma's 95 % interval)" in said
 
 
 def test_an_answer_that_hypotheses_share_is_said_once(design):

@@ -5,8 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from harness.planning.power import detectable
+from harness.analysis.kinds import answer, ask
+from harness.planning.detectable import detectable
+from harness.records.store import Store
 from harness.running.pilot import known_sigmas, residual_variance
+from tests.analysis.swept import swept
 from tests.simulated import simulated_evidence
 
 ARMS = ("sgd", "momentum", "rmsprop", "adam")
@@ -61,6 +64,58 @@ def test_tuning_seeds_tell_where_nothing_is_judged(evidence, store_with, tmp_pat
     rows = np.log([c.points[c.chosen].values for c in choices.values()])
     spread = (rows[:, 0] - rows[:, 1]) / np.sqrt(2)  # of two seeds, the residual is half their difference
     assert found[0].value == pytest.approx(np.sqrt(2) * np.std(spread, ddof=1))
+
+
+SINGLE = [
+    {"kind": "mechanism", "arm": {}, "outcome": "test/accuracy", "above": 0.5},
+    {"kind": "mechanism", "arm": {}, "outcome": {"success": "test/accuracy", "at_least": 0.5}, "above": 0.9},
+]
+
+
+def test_every_kind_of_a_mean_has_the_sigma_that_its_interval_has(store_with, tmp_path):
+    """As `judge` finds it: the interval's standard error times the root of n."""
+    evidence = simulated_evidence(arms=ARMS, hypotheses=SINGLE)
+    store_with(tmp_path, evidence)
+    found = known_sigmas(evidence.design, tmp_path)
+    judged = evidence.trials[evidence.trials["phase"] == "judge"]
+    spreads = judged.groupby("arm")["test/accuracy"].std()
+    assert list(found) == [0]  # a rate has no sigma
+    assert found[0].value == pytest.approx(spreads.max())
+    assert found[0].basis == "sigma from 20 judged replicates"
+
+
+@pytest.mark.parametrize("kind", ["dose", "interaction"])
+def test_a_fitted_change_has_the_sigma_that_its_interval_has(kind, store_with, tmp_path):
+    values = np.random.default_rng(3).normal(0.8, 0.01, (2, 3, 20))
+    levels, sides = (1, 10, 100), ("a", "b")
+    over = {"outcome": "test/accuracy", "over": "size", "delta": 0.01}
+    asked = {
+        "kind": kind,
+        **over,
+        **({"a": "a", "b": "b"} if kind == "interaction" else {"at": {"side": "a"}}),
+    }
+    evidence = swept(
+        {"side": sides, "size": levels}, lambda s, x: values[sides.index(s), levels.index(x)], asked
+    )
+    with Store(tmp_path, evidence.design.folder) as store:
+        store.save_design(evidence.design)
+        store.save_plan(evidence.planned)
+        store.append(list(evidence.records.values()))
+    found = known_sigmas(evidence.design, tmp_path)[0]
+    interval = answer(ask(evidence, evidence.design.study.hypotheses[0])).interval
+    assert found.value == pytest.approx(interval.standard_error * np.sqrt(20))
+
+
+def test_tuning_seeds_tell_of_a_fitted_change(evidence, store_with, tmp_path):
+    choices = {a: c.model_copy(update={"outcome": "final val/accuracy"}) for a, c in evidence.choices.items()}
+    store_with(tmp_path, replace(evidence, choices=choices), phases=("tune",))
+    pair = {"kind": "superiority", "a": "adam", "b": "sgd", "outcome": "test/accuracy"}
+    change = {"kind": "dose", "over": "optimizer.name", "outcome": "test/accuracy"}
+    two = simulated_evidence(arms=ARMS, hypotheses=[pair, change]).design
+    numbers = [a.model_copy(update={"values": {"optimizer.name": i}}) for i, a in enumerate(two.arms)]
+    found = known_sigmas(two.model_copy(update={"arms": numbers}), tmp_path)
+    ratio = 3 / np.sqrt(5) / np.sqrt(2)  # levels 0 1 2 3: from end to end 3, Sxx 5
+    assert found[1].value == pytest.approx(ratio * found[0].value)
 
 
 def test_what_the_study_did_not_measure_then_is_not_known(evidence, store_with, tmp_path):

@@ -5,7 +5,7 @@ import pytest
 
 from harness.analysis.judge import judge_study
 from harness.cli.reports import evidence
-from harness.planning.power import detectable
+from harness.planning.detectable import detectable
 from harness.planning.studies import FOLDER
 from harness.reporting.content import build_document
 from harness.reporting.document import Figure, blocks_of

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 from harness.analysis.estimates import d_z
@@ -45,8 +46,7 @@ def weigh_interaction(asked: Question) -> Question:
 
 def dose(asked: Question) -> Answered:
     """Each replicate's fitted change of the outcome over the levels."""
-    found = scores(asked)
-    return _trend(asked, found.values, found.diverged)
+    return _trend(asked, *_by_level(asked))
 
 
 def interaction(asked: Question) -> Answered:
@@ -54,10 +54,23 @@ def interaction(asked: Question) -> Answered:
 
     Of a probe, which may be better neither way, it is a's value less b's.
     """
+    return _trend(asked, *_by_level(asked))
+
+
+def fitted_changes(asked: Question) -> Floats:
+    """(n,) each replicate's fitted change in the direction claimed: what is tested by its mean."""
+    values, _ = _by_level(asked)
+    return rises(values * _sign(asked), _levels(asked).positions())
+
+
+def _by_level(asked: Question) -> tuple[Floats, NDArray[np.bool_]]:
+    """(n, levels) outcomes, or a's advantages over b, and (n,) whether a run of the row diverged."""
     found = scores(asked)
+    if isinstance(asked.hypothesis, Dose):
+        return found.values, found.diverged
     a, b = np.split(found.values, 2, axis=1)
     lower = asked.outcome.function != "probe" and asked.direction == "lower"
-    return _trend(asked, b - a if lower else a - b, found.diverged)
+    return (b - a if lower else a - b), found.diverged
 
 
 def rises(values: Floats, positions: Sequence[float]) -> Floats:
@@ -78,7 +91,7 @@ def page_p(values: Floats) -> float:
     return float(stats.page_trend_test(values).pvalue)
 
 
-def _trend(asked: Question, values: Floats, diverged: np.ndarray) -> Answered:
+def _trend(asked: Question, values: Floats, diverged: NDArray[np.bool_]) -> Answered:
     levels = _levels(asked)
     rows = level_rows(asked, levels, values)
     if len(values) < 2:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from harness.reporting.content.context import Context, capital
 from harness.reporting.document import (
     Banner,
@@ -110,22 +112,23 @@ def others_section(context: Context) -> tuple[Block, ...]:
     others = context.secondary
     if not others:
         return ()
-    columns = ("Hypothesis", "Answer", "Effect (95 % interval)", "δ", "p, Holm", "Why")
-    numeric = {"δ", "p, Holm"}
+    columns = ("Hypothesis", "Answer", "Effect (95 % interval)", "δ", "p, corrected", "Why")
+    numeric = {"δ", "p, corrected"}
     rows = tuple(
         (
             h.statement,
             answer_text(h),
             effect_text(h.estimate),
             MISSING if h.shown_delta is None else setting(h.shown_delta),
-            p_value(h.p_adjusted),
+            _corrected_p(h),
             h.reason,
         )
         for h in others
     )
     caption = (
         "The secondary hypotheses. δ is the smallest effect that matters; the p-values are corrected for the "
-        "number of secondary hypotheses by Holm's method, and one that is above 0.05 supports nothing."
+        f"number of secondary hypotheses by {_corrections(others)}, and one that is above 0.05 supports "
+        "nothing."
     )
     failed = tuple(
         f"{h.statement}: {_failed_gate(gate)}" for h in others for gate in h.gates if gate.passed is False
@@ -135,6 +138,22 @@ def others_section(context: Context) -> tuple[Block, ...]:
     if failed:
         blocks.append(Callout("warning", "Validity gates that secondary hypotheses fail", failed))
     return tuple(blocks)
+
+
+def _corrections(verdicts: Sequence[HypothesisVerdict]) -> str:
+    """How the p values are corrected; where that isn't the same for all, the rows say which."""
+    ways = list(dict.fromkeys(h.correction for h in verdicts if h.correction))
+    if len(ways) < 2:
+        return next(iter(ways), "Holm's method")
+    return (
+        "Holm's method; those marked max-T, of arms that are held against the same control, by step-down "
+        "max-T sign flips among themselves, and by Holm's method between them and the others"
+    )
+
+
+def _corrected_p(verdict: HypothesisVerdict) -> str:
+    mark = " (max-T)" if verdict.correction.startswith("max-T") else ""
+    return p_value(verdict.p_adjusted) + mark
 
 
 def _gate_matrix(verdicts: list[HypothesisVerdict]) -> Table:
