@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 
 # What MLflow, its database and its HTTP client raise when they can't do what they should.
 MLFLOW_ERRORS = (MlflowException, SQLAlchemyError, OSError)
+ROOM = ("cache_size=-65536", "wal_autocheckpoint=16384")  # 64 MB each: indices are written to all over
 FAILURES_IN_A_ROW = 2  # then the server is taken for dead
 OnProgress = Callable[[int, int], None]  # trials mirrored in this pass, trials to mirror
 
@@ -264,7 +265,8 @@ def _commit_quickly(connection: object, _: object) -> None:
         connection.execute("PRAGMA busy_timeout=100").close()  # MLflow sets its own afterwards
         (mode,) = connection.execute("PRAGMA journal_mode=WAL").fetchone()
         if mode == "wal":
-            connection.execute("PRAGMA synchronous=NORMAL").close()
+            for setting in ("synchronous=NORMAL", *ROOM):
+                connection.execute(f"PRAGMA {setting}").close()
 
 
 def _by_trial(plan: list[Planned]) -> dict[str, list[Planned]]:
