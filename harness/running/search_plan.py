@@ -10,7 +10,7 @@ from harness.planning.power import POWER, smallest_effect
 from harness.planning.space import assign, parameters
 from harness.records.store import Store
 from harness.running.balance import seconds_of_a_trial
-from harness.running.cost import REPORT_S, START_S, ArmPlan, Plan, StackPlan
+from harness.running.cost import ArmPlan, Plan, StackPlan, minutes_of
 from harness.running.job import CACHE, pacer_of, splits_of
 from harness.running.pace import Pacer
 from harness.running.search import n_search_trials, placed
@@ -43,8 +43,8 @@ def make_search_plan(design: Design, results: Path, workers: int, device: str = 
         trials=total,
         kept=kept,
         workers=workers,
-        minutes=(START_S + REPORT_S + seconds * (1 - kept / total) / workers) / 60,
-        whole_minutes=(START_S + REPORT_S + seconds / workers) / 60,
+        minutes=minutes_of(seconds, total, workers, kept),
+        whole_minutes=minutes_of(seconds, total, workers),
         detectable=[
             f"best against default: {n} pairs detect a difference of {smallest_effect(n):.2f} standard "
             f"deviations of the paired differences with power {POWER}"

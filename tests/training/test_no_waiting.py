@@ -1,4 +1,4 @@
-"""Between two evaluations nothing is read back: on a GPU each read would wait for all the work that is queued."""
+"""Between two evaluations nothing is read back: on a GPU each read would wait for all that is queued."""
 
 import pytest
 import torch
