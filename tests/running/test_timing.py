@@ -149,6 +149,18 @@ def test_the_first_pair_is_primary_and_the_others_are_adjusted():
     assert [c.p_adjusted for c in others] == pytest.approx(list(holm([c.p_value for c in others])))
 
 
+@pytest.mark.parametrize(("pairs", "answer"), [(2, Answer.SUPPORTED), (3, Answer.INCONCLUSIVE)])
+def test_a_secondary_pair_is_supported_only_after_correction(pairs, answer):
+    noise = np.random.default_rng(0).standard_normal(10)
+    gains = 0.25 + 0.32 * (noise - noise.mean()) / noise.std(ddof=1)  # p = .036 alone, twice that of two
+    a = np.linspace(1.0, 3.0, 10)
+    seconds = {"a": a, "b": a * np.exp(gains)}
+    times = [Times(setting="s", arm=arm, calls=1, seconds=list(values)) for arm, values in seconds.items()]
+    _, *others = judge(Benchmark("", "", "", list, (PAIR,) * pairs), times)
+    assert [c.answer for c in others] == [answer] * (pairs - 1)
+    assert all(("Holm" in c.reason) is (answer is Answer.INCONCLUSIVE) for c in others)
+
+
 @pytest.mark.parametrize(
     ("rounds", "delta", "said"), [(7, 1.25, "--rounds 8"), (30, 1.0, "--delta 1"), (30, math.nan, "above 1")]
 )

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from harness.analysis.estimates import paired_t
-from harness.analysis.multiplicity import holm
+from harness.analysis.multiplicity import LEVEL, holm
 from harness.analysis.outcomes import Floats
 from harness.analysis.sign_flip import sign_flip_p
 from harness.analysis.verdict_rule import Robustness, decide
@@ -92,8 +92,19 @@ def judge(benchmark: Benchmark, times: Sequence[Times], delta: float = DELTA) ->
     seconds = {(t.setting, t.arm): np.array(t.seconds) for t in times}
     first, *others = (compare(pair, seconds, delta) for pair in benchmark.pairs)
     adjusted: Floats = holm([c.p_value for c in others])
-    secondary = [c.model_copy(update={"p_adjusted": float(p)}) for c, p in zip(others, adjusted, strict=True)]
+    secondary = [_corrected(c, float(p), len(others)) for c, p in zip(others, adjusted, strict=True)]
     return [first.model_copy(update={"primary": True}), *secondary]
+
+
+def _corrected(found: Comparison, p_adjusted: float, pairs: int) -> Comparison:
+    """With its adjusted p; INCONCLUSIVE where it is SUPPORTED and that p is above 5 %, as in a study."""
+    found = found.model_copy(update={"p_adjusted": p_adjusted})
+    if found.answer is not Answer.SUPPORTED or p_adjusted <= LEVEL:
+        return found
+    why = f"{found.reason}; but Holm's p over {pairs} secondary pairs is {p_adjusted:.2g}, above {LEVEL:g}"
+    return found.model_copy(
+        update={"answer": Answer.INCONCLUSIVE, "grade": "", "fragile": False, "reason": why}
+    )
 
 
 def compare(pair: Pair, seconds: Mapping[tuple[str, str], Floats], delta: float) -> Comparison:
