@@ -76,7 +76,7 @@ def write_part(path: Path, rows: Iterable[Stored]) -> None:
 
     def write(file: Any) -> None:
         left = iter(rows)
-        with pq.ParquetWriter(file, SCHEMA, compression="zstd") as writer:
+        with pq.ParquetWriter(file, SCHEMA, compression="zstd", use_dictionary=False) as writer:
             while group := list(islice(left, GROUP)):
                 writer.write_table(pa.Table.from_pylist([_row(r) for r in group], SCHEMA))
 
