@@ -234,7 +234,7 @@ def test_damage_inside_the_columns_is_found_when_they_are_read(tmp_path: Path) -
         part = store.append([record(0, reason="a long reason " * 500)])
         content = bytearray(part.read_bytes())
         column = pq.ParquetFile(part).metadata.row_group(0).column(SCHEMA.get_field_index("reason"))
-        start, size = column.dictionary_page_offset, column.total_compressed_size
+        start, size = column.data_page_offset, column.total_compressed_size
         content[start : start + size] = b"\xff" * size
         part.write_bytes(content)
         with pytest.raises(HarnessError, match=r"part-00000001\.parquet is damaged"):

@@ -1,4 +1,4 @@
-"""Loaded data kept on disk as .npy files, opened as memory maps, shared by replicates and processes."""
+"""Loaded data kept on disk as .npy files, large ones opened as maps, shared by replicates and processes."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.catalogue.data.base import ARRAYS, DataSet, Splits, fingerprint, splits_from
 from harness.errors import RunFailed
@@ -21,6 +22,7 @@ from harness.words.trial import Phase
 
 _FORM = 1  # of an entry on disk
 _META = "splits.json"
+MAPPED_BYTES = 1 << 16  # smaller files are read: no process gains by sharing them
 
 
 def seeds_of(
@@ -40,7 +42,7 @@ def key_of(data_set: DataSet[Any], options: Word, seeds: dict[str, int]) -> str:
 def load_through(folder: Path, data_set: DataSet[Any], options: Word, seeds: dict[str, int]) -> Splits:
     """The arrays of these options and seeds, from the cache where they are whole, else loaded and kept.
 
-    The arrays are read-only memory maps. Each process checks an entry's fingerprint once.
+    The arrays are read-only, large ones memory maps. Each process checks an entry's fingerprint once.
     """
     entry = folder / key_of(data_set, options, seeds)
     try:
@@ -58,12 +60,20 @@ def load_through(folder: Path, data_set: DataSet[Any], options: Word, seeds: dic
 
 @lru_cache(maxsize=256)
 def _open(entry: Path) -> Splits:
-    """The entry as memory maps. Raises OSError, ValueError, KeyError or TypeError where it isn't whole."""
+    """The entry's arrays. Raises OSError, ValueError, KeyError or TypeError where it isn't whole."""
     meta = json.loads((entry / _META).read_text(encoding="utf-8"))
-    arrays = [np.load(entry / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in ARRAYS]
+    arrays = [_array(entry / f"{name}.npy") for name in ARRAYS]
     if fingerprint(arrays) != meta["fingerprint"]:
         raise ValueError(f"{entry} is damaged")
     return splits_from(arrays, meta["n_classes"], meta["fingerprint"])
+
+
+def _array(path: Path) -> NDArray[Any]:
+    """The file's array, read-only: a memory map, or of a small file its content, which is sooner there."""
+    mapped = path.stat().st_size >= MAPPED_BYTES
+    array: NDArray[Any] = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
+    array.flags.writeable = False
+    return array
 
 
 def _keep(splits: Splits, entry: Path) -> None:

@@ -30,7 +30,11 @@ def _forget() -> None:
     cache_module._open.cache_clear()
 
 
-def test_cached_arrays_are_the_loaded_ones_as_read_only_maps(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mapped", [False, True])
+def test_cached_arrays_are_the_loaded_ones_read_only_and_mapped_where_large(
+    mapped: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache_module, "MAPPED_BYTES", 0 if mapped else 1 << 16)
     cached = load_cached("mnist1d", SMALL, "s", "judge", 3, tmp_path)
     loaded = MNIST1D.load(SMALL, seed_for("data", "s", "judge", 3), seed_for("split", "s", "judge", 3))
     assert cached.fingerprint == loaded.fingerprint
@@ -39,7 +43,7 @@ def test_cached_arrays_are_the_loaded_ones_as_read_only_maps(tmp_path: Path) -> 
     for name in ARRAYS:
         array = getattr(cached, name)
         np.testing.assert_array_equal(array, getattr(loaded, name))
-        assert isinstance(array, np.memmap)
+        assert isinstance(array, np.memmap) is mapped
         assert not array.flags.writeable
 
 
