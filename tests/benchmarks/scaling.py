@@ -210,7 +210,7 @@ def _study(session: Session, file: Path, mirror: bool = False) -> dict[str, Any]
 def overhead(session: Session) -> Result:
     """The share of a study of about 1,000 trials in which nothing trains, and the mirror beside it."""
     runs = []
-    for turn in range(session.rounds if session.full else 1):
+    for turn in range(session.rounds):
         runs.append(_study(session, mnist1d_study(_folder(session, "overhead"), 125), mirror=True))
         session.say(f"  overhead, round {turn + 1}: {runs[-1]['wall_s']:.1f} s, {runs[-1]['trials']} trials")
     shares = [1 - r["training_s"] / r["wall_s"] for r in runs]
