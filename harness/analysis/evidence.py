@@ -11,11 +11,9 @@ import pandas as pd
 
 from harness.words.design import Choice, Design, Frozen
 from harness.words.predictions import Predictions
-from harness.words.record import Record
+from harness.words.record import Record, Status
 from harness.words.search import Search
 from harness.words.trial import Planned
-
-CURVE = ("arm", "replicate", "step", "metric", "value")  # columns of a frame of curves
 
 
 @dataclass(frozen=True)
@@ -44,19 +42,17 @@ class Evidence:
 
     @property
     def judged(self) -> tuple[tuple[Planned, Record], ...]:
-        """Every judged trial with its record, failed ones too."""
-        return tuple((p, self.records[p.trial]) for p in self.planned if p.phase == "judge")
+        """Every judged trial with its record, failed ones left out."""
+        found = ((p, self.records[p.trial]) for p in self.planned if p.phase == "judge")
+        return tuple((p, r) for p, r in found if r.status is not Status.FAILED)
 
     def curves(self, metrics: Collection[str]) -> pd.DataFrame:
-        """The judged runs' curves of these metrics (`val/loss`): a row a value, the columns of `CURVE`.
+        """The judged runs' curves of these metrics (`val/loss`): arm, replicate, step, metric, value.
 
-        Made when asked for: all curves of thousands of trials would fill the memory.
+        A row a value. Made when asked for: all curves of thousands of trials would fill the memory.
         """
         found = [
-            (p, r.steps, name, curve)
-            for p, r in self.judged
-            for name, curve in r.curves.items()
-            if name in metrics
+            (p, r.steps, name, r.curves[name]) for p, r in self.judged for name in r.curves if name in metrics
         ]
         lengths = [len(curve) for *_, curve in found]
         columns = {
@@ -66,7 +62,7 @@ class Evidence:
             "metric": pd.Categorical([name for _, _, name, _ in found]).repeat(lengths),
             "value": np.fromiter((v for *_, curve in found for v in curve), float),
         }
-        return pd.DataFrame(columns, columns=list(CURVE))
+        return pd.DataFrame(columns)
 
 
 def gather(

@@ -10,7 +10,7 @@ import numpy as np
 from harness.analysis.budget_gate import budget_gain
 from harness.analysis.equal_budgets import equal_budgets
 from harness.analysis.gate_finding import GateFinding, listed, not_applicable
-from harness.analysis.outcome_table import arm_values, finished, outcome_table
+from harness.analysis.outcome_table import arm_values, outcome_table
 from harness.analysis.outcomes import units_a_step
 from harness.analysis.question import Question
 from harness.analysis.tasks import claimed_by, claimed_gains
@@ -122,7 +122,7 @@ def _first_evaluation(question: Question, arm: str) -> float:
     return min(
         (
             units_a_step(question.outcome, r, n_train) * step
-            for p, r in finished(question.evidence, "judge")
+            for p, r in question.evidence.judged
             if p.arm == arm
             for step in r.steps
             if step > 0
@@ -214,7 +214,7 @@ def still_improving(question: Question) -> GateFinding:
 
 
 def _done(question: Question, arm: str) -> list[Record]:
-    runs = (r for p, r in finished(question.evidence, "judge") if p.arm == arm)
+    runs = (r for p, r in question.evidence.judged if p.arm == arm)
     return [r for r in runs if r.status is Status.DONE]
 
 

@@ -97,7 +97,7 @@ def _judged(evidence: Evidence, outcome: Outcome) -> Iterator[tuple[Planned, Rec
     for p in evidence.members if count > 1 else ():
         if p.phase == "judge" and p.member < count:
             others.setdefault((p.arm, p.replicate), []).append(evidence.records[p.trial])
-    for planned, record in finished(evidence, "judge"):
+    for planned, record in evidence.judged:
         nets = [record, *others.get((planned.arm, planned.replicate), ())]
         if len(nets) == count:
             yield planned, _best_on_validation(nets, outcome)
@@ -132,14 +132,6 @@ def pairs(table: pd.DataFrame, a: str, b: str) -> Pairs:
 def arm_values(table: pd.DataFrame, arm: str) -> Floats:
     """(n,) the arm's outcomes by replicate."""
     return table[table["arm"] == arm].sort_values("replicate")["value"].to_numpy(dtype=float)
-
-
-def finished(evidence: Evidence, phase: str) -> Iterator[tuple[Planned, Record]]:
-    """Planned trials of a phase with their records, failed ones left out."""
-    for planned in evidence.planned:
-        record = evidence.records[planned.trial]
-        if planned.phase == phase and record.status is not Status.FAILED:
-            yield planned, record
 
 
 def tuning_points(evidence: Evidence, arm: str) -> dict[int, list[Record]]:

@@ -31,12 +31,14 @@ class Asked(NamedTuple):
         Raises as `file`, and BadInput for a search that is to be cut to a budget of minutes, or piloted.
         """
         file = self.file()
-        if pilot is not None and file.study.kind == "search":
+        if file.study.kind != "search":
+            return
+        if pilot is not None:
             raise BadInput(
                 f"found --pilot {pilot}, but {file.name!r} is a search, which has no arms before it has run; "
                 "allowed: of a comparison. Leave --pilot out"
             )
-        if budget is not None and file.study.kind == "search":
+        if budget is not None:
             where = f"{file.path}:{file.line('budget', 'trials')}"
             raise BadInput(
                 f"--budget chooses the replicates of a comparison; {file.name!r} is a search, whose time "

@@ -11,7 +11,7 @@ from harness.cli.running import load_design
 from harness.planning.detectable import detectable
 from harness.running.budget import MOST_REPLICATES, begun_with, fitted
 from harness.running.cost import in_words, make_plan
-from harness.running.pilot import known_sigmas
+from harness.running.sigmas import known_sigmas
 
 
 class Means(NamedTuple):

@@ -11,7 +11,7 @@ from harness.cli.running import load_design
 from harness.records.store import Store
 from harness.running.batch import Bench
 from harness.running.job import CACHE
-from harness.running.piloting import check_not_judged, pilot_store, run_pilot
+from harness.running.pilot import check_not_judged, pilot_store, run_pilot
 
 
 def take_pilot(asked: Asked, replicates: int, results: Path, means: Means) -> None:

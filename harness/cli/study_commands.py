@@ -88,6 +88,8 @@ def plan(
     asked = Asked(name, tier, replicates)
     asked.check(budget, pilot)
     check_writable(results, "results")
+    from harness.cli.budget import Means, within
+    from harness.cli.pilot import take_pilot
     from harness.cli.running import device_of, load_design
     from harness.running.cost import make_plan
     from harness.running.executors import workers_on
@@ -95,21 +97,16 @@ def plan(
     from harness.words.tuning_minima import tuning_caveats
 
     found = device_of(device)
-    n_workers = workers or workers_on(found)
+    means = Means(workers or workers_on(found), found, stack)
     if pilot is not None:
-        from harness.cli.budget import Means
-        from harness.cli.pilot import take_pilot
-
-        take_pilot(asked, pilot, results, Means(n_workers, found, stack))
+        take_pilot(asked, pilot, results, means)
     if budget is not None:
-        from harness.cli.budget import Means, within
-
-        asked = within(asked, budget, results, Means(n_workers, found, stack))
+        asked = within(asked, budget, results, means)
     design = load_design(asked)
     if design.study.kind == "search":
-        made = make_search_plan(design, results, n_workers, found)
+        made = make_search_plan(design, results, means.workers, means.device)
     else:
-        made = make_plan(design, results, n_workers, found, stack)
+        made = make_plan(design, results, *means)
     if as_json:
         show.json(made.model_dump(mode="json") | {"caveats": tuning_caveats(design)})
     else:

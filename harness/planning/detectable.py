@@ -227,11 +227,11 @@ def _over_tasks(design: Design, index: int, hypothesis: BestOf, known: Sigma | N
     d_z = smallest_effect(n, alpha=ALPHA / (len(tasks.contenders) - 1))
     effect = sigma.through(lambda s: d_z * s)
     unit, metric = _unit(hypothesis), METRICS.get(hypothesis.outcome.metric.partition("/")[2])
-    own = metric is not None and metric.delta_is_relative
-    if own if hypothesis.delta is None else hypothesis.delta.relative:
+    by_mean = metric is not None and metric.delta_is_relative
+    if by_mean if hypothesis.delta is None else hypothesis.delta.relative:
         unit = "of each task's mean"
-    said = Detectable(index, str(hypothesis.outcome), n, d_z, sigma.value, effect.value, unit, sigma.basis)
-    return said._replace(between=effect.between)
+    own = (n, d_z, sigma.value, effect.value, unit, sigma.basis)
+    return Detectable(index, str(hypothesis.outcome), *own, between=effect.between)
 
 
 def _assumed(design: Design, hypothesis: Hypothesis) -> Sigma:

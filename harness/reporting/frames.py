@@ -35,7 +35,9 @@ def outcome_frame(evidence: Evidence, outcome: Outcome) -> pd.DataFrame:
 
 def metrics_with_curves(evidence: Evidence) -> list[str]:
     """Metrics, without their split, that judged runs have curves of."""
-    names = (n for _, r in evidence.judged for n, values in r.curves.items() if not np.isnan(values).all())
+    names: dict[str, None] = {}
+    for _, record in evidence.judged:
+        names |= {n: None for n in record.curves if n not in names and not np.isnan(record.curves[n]).all()}
     return list(dict.fromkeys(n.partition("/")[2] for n in names))
 
 

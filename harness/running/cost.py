@@ -15,7 +15,7 @@ from harness.running.balance import seconds_of_a_trial
 from harness.running.batch import shared_out
 from harness.running.job import CACHE, LARGEST, pacer_of, splits_of
 from harness.running.pace import Pacer
-from harness.running.pilot import known_sigmas
+from harness.running.sigmas import known_sigmas
 from harness.training.run import plan_steps
 from harness.training.stack import Stack
 from harness.words.base import Word

@@ -1,187 +1,108 @@
-"""How much what is tested varies, from what ran before: judged trials, a pilot's, or tuning's seeds."""
+"""A pilot: a few replicates of every arm on seeds of their own, before anything is judged.
+
+It tells how much varies what the study will test, not which arm is ahead. Its seeds are those of a phase
+that neither tuning nor judging has, the test split is left alone (validation stands in for it), and its
+records lie apart from the study's, in `pilot/` of its results: no verdict, report, mirror or later run
+sees them.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-import numpy as np
+from harness.errors import BadInput, HarnessError
+from harness.planning.trials import pilot_trials
+from harness.records.store import Store
+from harness.running.batch import Bench, run_batch
+from harness.running.freeze import judged_under, targets
+from harness.words.design import Choice, Design, Dimension, Frozen, PointResult
+from harness.words.record import Record
 
-from harness.analysis.evidence import Evidence, gather
-from harness.analysis.kinds import ask
-from harness.analysis.kinds.trend import fitted_changes
-from harness.analysis.outcome_table import arm_values
-from harness.analysis.outcomes import Floats
-from harness.analysis.question import Question, best_column, column_means, scores
-from harness.analysis.ranks import mean_ranks
-from harness.analysis.tasks import in_units_of_tasks, task_scores
-from harness.errors import HarnessError
-from harness.planning.detectable import Sigma, is_of_rate, weights_norm
-from harness.planning.power import sigma_interval
-from harness.records.store import Contents, Store
-from harness.running.piloting import LEAST, pilot_store
-from harness.words.design import Choice, Design
-from harness.words.hypothesis import BY_RATIO, Dose, Hypothesis, Identity, Interaction, Mechanism
-from harness.words.tasks import is_over_tasks
-
-MIN_PAIRS = 5  # a sigma of fewer says little
-MIN_DEGREES = 3  # of freedom, of a sigma from tuning seeds
+FOLDER = "pilot"  # in the study's results
+LEAST = 3  # replicates: a deviation of fewer says next to nothing
+TUNED, CENTRE = "at tuned settings", "at the centre of each tuning range"
 
 
-def known_sigmas(design: Design, results: Path) -> dict[int, Sigma]:
-    """Index of the hypothesis -> sigma of what it tests, as far as there are records.
+def pilot_store(results: Path, folder: str, *, read_only: bool = False) -> Store:
+    """The store of a study's pilot, by the folder of the study."""
+    return Store(results / folder, FOLDER, read_only=read_only)
 
-    Judged records are taken where there are `MIN_PAIRS` pairs, else a pilot's, else the seeds of the tuned
-    points. A tier of which nothing has run takes the records of the study without a tier.
+
+def check_not_judged(design: Design, results: Path) -> None:
+    """Raises BadInput where the study has judged trials: they say what a pilot would, and more surely."""
+    if judged_under(Store(results, design.folder, read_only=True)) is not None:
+        raise BadInput(
+            f"found --pilot, but {design.name!r} has judged trials; allowed: before the first of them. "
+            "They tell more of what varies than a pilot: leave --pilot out"
+        )
+
+
+def run_pilot(design: Design, bench: Bench, study: Store, replicates: int) -> None:
+    """Bring so many replicates of every arm into the bench's store; what is there is not run again.
+
+    At the values that tuning chose, where `study` holds a choice for every arm as it is now; else at the
+    centre of each tuned range. Raises RunFailed where trials failed.
     """
-    for folder in dict.fromkeys((design.folder, design.name)):
-        found = _sigmas(design, results, folder)
-        if found:
-            return found
-    return {}
-
-
-def _sigmas(design: Design, results: Path, folder: str) -> dict[int, Sigma]:
-    held, pilot = _contents(Store(results, folder, read_only=True)), pilot_contents(results, folder)
-    judged, piloted = held and _evidence(held), pilot and _evidence(pilot)
-    found: dict[int, Sigma] = {}
-    for index, hypothesis in enumerate(design.study.hypotheses):
-        if isinstance(hypothesis, Identity) or is_of_rate(hypothesis):
-            continue
-        sigma = judged and _everywhere(judged, hypothesis, _judged)
-        sigma = sigma or (piloted and _everywhere(piloted, hypothesis, _piloted))
-        sigma = sigma or (held and _tuned(design, held.choices, hypothesis))
-        found |= {index: sigma} if sigma else {}
-    return found
-
-
-def _contents(store: Store) -> Contents | None:
-    """What the store holds; None where it holds nothing, or nothing that can be read."""
-    with contextlib.suppress(HarnessError):
-        return store.contents()
-    return None
-
-
-def pilot_contents(results: Path, folder: str) -> Contents | None:
-    """What a study's pilot holds, its trials planned as judged ones: analysis then asks them alike."""
-    held = _contents(pilot_store(results, folder, read_only=True))
-    return held and held._replace(planned=[p.model_copy(update={"phase": "judge"}) for p in held.planned])
-
-
-def _evidence(held: Contents) -> Evidence:
-    return gather(held.design, held.choices, held.frozen, held.planned, held.records.values())
-
-
-def _everywhere(
-    evidence: Evidence, hypothesis: Hypothesis, source: Callable[[Evidence, Hypothesis], Sigma | None]
-) -> Sigma | None:
-    """The largest of the settings' sigmas, where it is hardest to show. None where one is unknown."""
-    try:
-        settings = evidence.design.settings(hypothesis)
-        found = [source(evidence, s.hypothesis) for s in settings]
-    except (HarnessError, KeyError):  # it names factors, arms or outcomes that were not there then
-        return None
-    known = [sigma for sigma in found if sigma is not None]
-    return max(known, key=lambda s: s.value or 0.0) if len(known) == len(found) else None
-
-
-def _judged(evidence: Evidence, hypothesis: Hypothesis) -> Sigma | None:
-    """The deviation of what is tested, as judged; None with too few runs, or values missing."""
-    n, spread = _spread(_tested(ask(evidence, hypothesis)))
-    if n < MIN_PAIRS or math.isnan(spread):
-        return None
-    if is_over_tasks(hypothesis):
-        return Sigma(spread, f"sigma from {n} tasks as judged")
-    single = isinstance(hypothesis, (Dose, Mechanism))
-    return Sigma(spread, f"sigma from {n} judged {'replicates' if single else 'pairs'}")
-
-
-def _piloted(evidence: Evidence, hypothesis: Hypothesis) -> Sigma | None:
-    """The same from a pilot, whose trials leave the test split alone: on validation in its place.
-
-    None too where nothing varied: so few replicates can't say that nothing does.
-    """
-    outcome = hypothesis.outcome
-    on_validation = outcome.model_copy(update={"metric": outcome.metric.replace("test/", "val/")})
-    asked = ask(evidence, hypothesis.model_copy(update={"outcome": on_validation}))
-    n, spread = _spread(_tested(asked))
-    if n < LEAST or math.isnan(spread) or spread == 0:
-        return None
-    lost = int(asked.table[asked.table["arm"].isin(asked.columns)]["diverged"].sum())
-    where = next((c.reason for c in evidence.choices.values() if c.params), "")
-    said = [
-        f"sigma from a pilot of {asked.table['replicate'].nunique()} replicates",
-        *([where] if where else []),
-        *(["on validation"] if outcome.metric.startswith("test/") else []),
-        *([f"{lost} of its runs diverged"] if lost else []),
+    before = _tuned(design, study)
+    choices = before or {arm.label: _centre(arm.label, arm.tuned) for arm in design.arms}
+    placed = [
+        pair
+        for arm in design.arms
+        if choices[arm.label].chosen is not None
+        for pair in pilot_trials(design, arm, choices[arm.label].params, range(replicates))
     ]
-    return Sigma(spread, ", ".join(said), sigma_interval(spread, n))
+    bench.store.save_design(design)
+    bench.store.save_choices(choices)
+    bench.store.save_plan([planned for _, planned in placed])
+    run_batch(bench, "pilot", [trial for trial, _ in placed])
+    records = bench.store.load({trial.id for trial, _ in placed})
+    runs = {a.label: [records[p.trial] for _, p in placed if p.arm == a.label] for a in design.arms}
+    frozen = study.frozen() if before else None
+    bench.store.save_frozen(frozen or _held_to(design, choices, runs))
 
 
-def _spread(tested: Sequence[Floats]) -> tuple[int, float]:
-    """How many values there are, and the largest deviation; NaN where one is missing, or there is but one."""
-    n = min(map(len, tested))
-    if n < 2:
-        return n, math.nan
-    return n, float(np.max([np.std(values, ddof=1) for values in tested]))
-
-
-def _tested(asked: Question) -> list[Floats]:
-    """The (n,) values whose mean is tested; of a mechanism those of every arm."""
-    if isinstance(asked.hypothesis, Mechanism):
-        return [arm_values(asked.table, column) for column in asked.columns]
-    if isinstance(asked.hypothesis, (Dose, Interaction)):
-        return [fitted_changes(asked)]
-    over_tasks = is_over_tasks(asked.hypothesis)
-    values = _task_means(asked) if over_tasks else scores(asked, _compared(asked)).values
-    return [values[:, 0] - values[:, 1]]
-
-
-def _task_means(asked: Question) -> Floats:
-    """(N, 2) means by task of the contender of the best mean rank and of the one that is second."""
-    found = task_scores(asked).means
-    means = in_units_of_tasks(found) if asked.scale.kind == "relative" else found
-    return means[:, np.argsort(mean_ranks(means, asked.direction), kind="stable")[:2]]
-
-
-def _compared(asked: Question) -> tuple[str, str]:
-    """The two columns of a pair; of more, the best two."""
-    if len(asked.columns) == 2:
-        return asked.columns[0], asked.columns[1]
-    means = column_means(asked)
-    best = best_column(asked.columns, means, asked.direction)
-    second = best_column([c for c in asked.columns if c != best], means, asked.direction)
-    return best, second
-
-
-def _tuned(design: Design, choices: Mapping[str, Choice], hypothesis: Hypothesis) -> Sigma | None:
-    """sqrt(2 s^2), s^2 the residual variance of chosen points' scores, arms by seeds (two-way layout).
-
-    For an outcome that is what tuning selected on, on the validation split where it asks for the test; of
-    a fitted change with the norm of its weights in sqrt(2)'s place (`weights_norm`). Arms and seeds don't
-    tell what a single arm varies by, nor what tasks do.
-    """
-    if is_over_tasks(hypothesis) or isinstance(hypothesis, Mechanism):
+def _tuned(design: Design, study: Store) -> dict[str, Choice] | None:
+    """What tuning chose, where every arm is one that it was done for."""
+    stored, choices = study.design(), study.choices()
+    arms = {} if stored is None else {arm.label: arm for arm in stored.arms}
+    if not any(arm.tuned for arm in design.arms):
         return None
-    selected = str(hypothesis.outcome).replace("test/", "val/")
-    rows = [
-        c.points[c.chosen].values for c in choices.values() if c.chosen is not None and c.outcome == selected
-    ]
-    lengths = {len(row) for row in rows}
-    if len(lengths) != 1 or (len(rows) - 1) * (lengths.pop() - 1) < MIN_DEGREES:
+    if any(arm != arms.get(arm.label) or arm.label not in choices for arm in design.arms):
         return None
-    ratio = hypothesis.outcome.function == "steps_to" and isinstance(hypothesis, BY_RATIO)
-    table = np.log(rows) if ratio else np.asarray(rows, dtype=float)
-    return Sigma(
-        weights_norm(design, hypothesis) * math.sqrt(residual_variance(table)),
-        f"sigma from {table.shape[1]} tuning seeds of {len(rows)} arms",
+    return {a.label: choices[a.label].model_copy(update={"reason": TUNED}) for a in design.arms}
+
+
+def _centre(arm: str, dimensions: list[Dimension]) -> Choice:
+    """The middle of every range, in the logarithm where the scale is one; of listed values the middle one."""
+    params = {d.path: _middle(d) for d in dimensions}
+    point = PointResult(index=0, params=params, values=[])
+    reason = CENTRE if dimensions else "nothing is tuned"
+    return Choice(arm=arm, outcome="", direction="higher", points=[point], chosen=0, reason=reason)
+
+
+def _middle(dimension: Dimension) -> Any:
+    if dimension.values is not None:
+        return dimension.values[len(dimension.values) // 2]
+    assert dimension.low is not None
+    assert dimension.high is not None
+    if dimension.log:
+        return math.sqrt(dimension.low * dimension.high)
+    return (dimension.low + dimension.high) / 2
+
+
+def _held_to(design: Design, choices: Mapping[str, Choice], runs: Mapping[str, list[Record]]) -> Frozen:
+    """Targets of times from the pilot itself, as they would come from tuning; else none."""
+    found: dict[str, float] = {}
+    with contextlib.suppress(HarnessError):  # the reference arm diverged: no target, and no sigma of times
+        found = targets(design, {arm: {0: records} for arm, records in runs.items()})
+    return Frozen(
+        design_hash=design.hash,
+        targets=found,
+        choices={arm: choice.params for arm, choice in choices.items()},
+        time=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-
-
-def residual_variance(table: Floats) -> float:
-    """The variance of (k, s) values left by their row and column means, (k-1)(s-1) degrees of freedom."""
-    rows, columns = table.shape
-    residuals = table - table.mean(axis=1, keepdims=True) - table.mean(axis=0, keepdims=True) + table.mean()
-    return float((residuals**2).sum() / ((rows - 1) * (columns - 1)))

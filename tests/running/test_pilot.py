@@ -1,134 +1,173 @@
-"""Sigma from earlier records: that of the paired differences, by hypothesis."""
+"""A pilot: seeds of its own, a store of its own, and the sigma that it gives a plan."""
 
-from dataclasses import replace
+from __future__ import annotations
+
+import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from harness.analysis.kinds import answer, ask
-from harness.planning.detectable import detectable
+from harness.errors import BadInput
+from harness.planning.detectable import Sigma, detectable
+from harness.planning.power import sigma_interval
+from harness.planning.trials import judge_trials, pilot_trials, tune_trials
 from harness.records.store import Store
-from harness.running.pilot import known_sigmas, residual_variance
-from tests.analysis.swept import swept
-from tests.simulated import simulated_evidence
-
-ARMS = ("sgd", "momentum", "rmsprop", "adam")
-
-
-@pytest.fixture(scope="module")
-def evidence():
-    return simulated_evidence(arms=ARMS)
-
-
-def test_nothing_is_known_before_anything_ran(evidence, tmp_path):
-    assert known_sigmas(evidence.design, tmp_path) == {}
+from harness.running.batch import Bench
+from harness.running.cost import in_words, make_plan
+from harness.running.here import ThisProcess
+from harness.running.observer import Silent
+from harness.running.pilot import CENTRE, TUNED, check_not_judged, pilot_store, run_pilot
+from harness.running.run import Tuning, fix, run_study
+from harness.running.sigmas import known_sigmas
+from tests.running.executors import Counting
+from tests.running.test_run import FASTER
 
 
-def test_judged_pairs_tell_by_hypothesis(evidence, store_with, tmp_path):
-    store_with(tmp_path, evidence)
-    steps, accuracy = known_sigmas(evidence.design, tmp_path).values()
-    judged = evidence.trials[evidence.trials["phase"] == "judge"]
-    table = judged.pivot(index="replicate", columns="arm", values="test/accuracy")
-    best, second = table.mean().sort_values(ascending=False).index[:2]
-    assert accuracy.value == pytest.approx((table[best] - table[second]).std())
-    assert accuracy.basis == steps.basis == "sigma from 20 judged pairs"
-    assert 0 < steps.value < 1  # of the logarithm
+@pytest.fixture
+def pilot(tmp_path, cache_dir):
+    """Runs a pilot of a study beside its results; the trials that were trained for it."""
+    made = []
+
+    def _pilot(design, replicates):
+        counting = Counting(ThisProcess())
+        with pilot_store(tmp_path / "results", design.folder) as store:
+            bench = Bench(store=store, executor=counting, observer=Silent(), cache_dir=cache_dir)
+            study = Store(tmp_path / "results", design.folder, read_only=True)
+            run_pilot(design, bench, study, replicates)
+        made.append(counting)
+        return counting.trials
+
+    return _pilot
 
 
-@pytest.mark.parametrize("known", [True, False], ids=["from records", "before any"])
-def test_splits_of_one_data_set_count_their_overlap(known, evidence, store_with, tmp_path):
-    facts = {a: f.model_copy(update={"scope": "resplit"}) for a, f in evidence.design.data.items()}
-    resplit = evidence.design.model_copy(update={"data": facts})
-    store_with(tmp_path, evidence)
-    sigmas = known_sigmas(evidence.design, tmp_path) if known else {}
-    fresh, found = (detectable(design, sigmas)[1] for design in (evidence.design, resplit))
-    assert found.sigma == pytest.approx(fresh.sigma * np.sqrt(1 + 20 * 4000 / 4000))
-    assert "as replicates split one data set" in found.basis
+def held(tmp_path):
+    return pilot_store(tmp_path / "results", "tiny", read_only=True).contents()
 
 
-def test_a_tier_takes_the_records_of_the_study(evidence, store_with, tmp_path):
-    store_with(tmp_path, evidence)
-    tier = evidence.design.model_copy(update={"tier": "full"})
-    assert known_sigmas(tier, tmp_path) == known_sigmas(evidence.design, tmp_path)
+def pairs(tmp_path, metric="val/accuracy"):
+    """(n,) adam's final metric less sgd's, by replicate."""
+    found = held(tmp_path)
+    values = {a: [found.records[p.trial].final[metric] for p in found.planned if p.arm == a] for a in LEVELS}
+    return np.subtract(values["adam"], values["sgd"])
 
 
-def test_tuning_seeds_tell_where_nothing_is_judged(evidence, store_with, tmp_path):
-    choices = {
-        arm: choice.model_copy(update={"outcome": "steps_to val/accuracy"})
-        for arm, choice in evidence.choices.items()
-    }
-    store_with(tmp_path, replace(evidence, choices=choices), phases=("tune",))
-    found = known_sigmas(evidence.design, tmp_path)
-    assert list(found) == [0]  # tuning selected on steps, not on accuracy
-    assert found[0].basis == "sigma from 2 tuning seeds of 4 arms"
-    rows = np.log([c.points[c.chosen].values for c in choices.values()])
-    spread = (rows[:, 0] - rows[:, 1]) / np.sqrt(2)  # of two seeds, the residual is half their difference
-    assert found[0].value == pytest.approx(np.sqrt(2) * np.std(spread, ddof=1))
+LEVELS = ("sgd", "adam")
 
 
-SINGLE = [
-    {"kind": "mechanism", "arm": {}, "outcome": "test/accuracy", "above": 0.5},
-    {"kind": "mechanism", "arm": {}, "outcome": {"success": "test/accuracy", "at_least": 0.5}, "above": 0.9},
-]
+def test_a_pilot_shares_no_seed_with_tuning_or_judging(design):
+    plan = design()
+    arm = plan.arm("adam")
+    made = [pilot_trials(plan, arm, {}, range(3)), tune_trials(plan, arm, [{}]), judge_trials(plan, arm, {})]
+    seeds = [{trial.seed_parts() for trial, _ in trials} for trials in made]
+    assert not seeds[0] & (seeds[1] | seeds[2])
+    assert {planned.phase for _, planned in made[0]} == {"pilot"}
 
 
-def test_every_kind_of_a_mean_has_the_sigma_that_its_interval_has(store_with, tmp_path):
-    """As `judge` finds it: the interval's standard error times the root of n."""
-    evidence = simulated_evidence(arms=ARMS, hypotheses=SINGLE)
-    store_with(tmp_path, evidence)
-    found = known_sigmas(evidence.design, tmp_path)
-    judged = evidence.trials[evidence.trials["phase"] == "judge"]
-    spreads = judged.groupby("arm")["test/accuracy"].std()
-    assert list(found) == [0]  # a rate has no sigma
-    assert found[0].value == pytest.approx(spreads.max())
-    assert found[0].basis == "sigma from 20 judged replicates"
+def test_a_pilot_lies_apart_and_leaves_the_test_split_alone(design, pilot, tmp_path):
+    plan = design()
+    assert len(pilot(plan, 4)) == 2 * 4
+    assert [p.name for p in (tmp_path / "results/tiny").iterdir()] == ["pilot"]
+    found = held(tmp_path)
+    assert {r.phase for r in found.records.values()} == {"pilot"}
+    measured = {name for r in found.records.values() for name in r.final}
+    assert "val/accuracy" in measured
+    assert not any(name.startswith("test/") for name in measured)
+    for arm in plan.arms:
+        (lr,) = arm.tuned
+        params = {"optimizer.lr": math.sqrt(lr.low * lr.high)}
+        assert found.choices[arm.label].params == params
+        assert found.choices[arm.label].reason == CENTRE
+        assert {tuple(p.params.items()) for p in found.planned if p.arm == arm.label} == {
+            tuple(params.items())
+        }
 
 
-@pytest.mark.parametrize("kind", ["dose", "interaction"])
-def test_a_fitted_change_has_the_sigma_that_its_interval_has(kind, store_with, tmp_path):
-    values = np.random.default_rng(3).normal(0.8, 0.01, (2, 3, 20))
-    levels, sides = (1, 10, 100), ("a", "b")
-    over = {"outcome": "test/accuracy", "over": "size", "delta": 0.01}
-    asked = {
-        "kind": kind,
-        **over,
-        **({"a": "a", "b": "b"} if kind == "interaction" else {"at": {"side": "a"}}),
-    }
-    evidence = swept(
-        {"side": sides, "size": levels}, lambda s, x: values[sides.index(s), levels.index(x)], asked
-    )
-    with Store(tmp_path, evidence.design.folder) as store:
-        store.save_design(evidence.design)
-        store.save_plan(evidence.planned)
-        store.append(list(evidence.records.values()))
-    found = known_sigmas(evidence.design, tmp_path)[0]
-    interval = answer(ask(evidence, evidence.design.study.hypotheses[0])).interval
-    assert found.value == pytest.approx(interval.standard_error * np.sqrt(20))
+def test_what_a_pilot_has_trained_is_not_trained_again(design, pilot):
+    plan = design()
+    first, again, more = pilot(plan, 3), pilot(plan, 3), pilot(plan, 5)
+    assert (len(first), len(again), len(more)) == (6, 0, 4)
+    assert not set(first) & set(more)
 
 
-def test_tuning_seeds_tell_of_a_fitted_change(evidence, store_with, tmp_path):
-    choices = {a: c.model_copy(update={"outcome": "final val/accuracy"}) for a, c in evidence.choices.items()}
-    store_with(tmp_path, replace(evidence, choices=choices), phases=("tune",))
-    pair = {"kind": "superiority", "a": "adam", "b": "sgd", "outcome": "test/accuracy"}
-    change = {"kind": "dose", "over": "optimizer.name", "outcome": "test/accuracy"}
-    two = simulated_evidence(arms=ARMS, hypotheses=[pair, change]).design
-    numbers = [a.model_copy(update={"values": {"optimizer.name": i}}) for i, a in enumerate(two.arms)]
-    found = known_sigmas(two.model_copy(update={"arms": numbers}), tmp_path)
-    ratio = 3 / np.sqrt(5) / np.sqrt(2)  # levels 0 1 2 3: from end to end 3, Sxx 5
-    assert found[1].value == pytest.approx(ratio * found[0].value)
+def test_the_plan_goes_by_the_pilot(design, pilot, tmp_path):
+    plan = design()
+    pilot(plan, 5)
+    known = known_sigmas(plan, tmp_path / "results")[0]
+    spread = np.std(pairs(tmp_path), ddof=1)
+    assert known.value == pytest.approx(spread)
+    assert known.between == sigma_interval(known.value, 5)
+    assert known.basis == f"sigma from a pilot of 5 replicates, {CENTRE}, on validation"
+    (found,) = detectable(plan, {0: known})
+    (line,) = in_words(plan, [found])
+    ends = [found.d_z * end for end in known.between]
+    assert f"({known.basis}; {ends[0]:.3g} to {ends[1]:.3g} by sigma's 95 % interval)" in line
+    assert make_plan(plan, tmp_path / "results", 1).detectable == [line]
 
 
-def test_what_the_study_did_not_measure_then_is_not_known(evidence, store_with, tmp_path):
-    store_with(tmp_path, evidence)
-    asked = {"kind": "superiority", "a": "nag", "b": "adam", "outcome": {"final": "test/accuracy"}}
-    design = simulated_evidence(
-        arms=("nag", "adam"), replicates=8, hypotheses=[asked | {"primary": True}]
-    ).design
-    assert known_sigmas(design, tmp_path) == {}
+def test_a_pilot_has_no_part_in_a_verdict(design, pilot, bench, tmp_path):
+    """Not in its trials, its hash or what it froze. Judged pairs say more of sigma, once there are any."""
+    plan, alone, beside = design(), bench(results="alone"), bench()
+    run_study(plan, alone)
+    pilot(plan, 5)
+    piloted = set(held(tmp_path).records)
+    check_not_judged(plan, tmp_path / "results")
+    run_study(plan, beside)
+    assert beside.executor.trials == alone.executor.trials
+    assert beside.store.plan() == alone.store.plan()
+    assert beside.store.frozen().hash == alone.store.frozen().hash
+    assert not set(beside.store.statuses()) & piloted
+    assert known_sigmas(plan, tmp_path / "results")[0].basis == "sigma from 8 judged pairs"
+    said = "found --pilot, but 'tiny' has judged trials; allowed: before the first of them.*leave --pilot out"
+    with pytest.raises(BadInput, match=said):
+        check_not_judged(plan, tmp_path / "results")
 
 
-def test_the_residual_variance_is_that_of_the_noise():
-    rng = np.random.default_rng(0)
-    effects = rng.normal(0, 5, (7, 1)) + rng.normal(0, 3, (1, 4))
-    found = [residual_variance(effects + rng.normal(0, 0.5, (7, 4))) for _ in range(2000)]
-    assert np.mean(found) == pytest.approx(0.25, rel=0.03)
+def tuned(plan, b):
+    """Tune, and freeze what that found."""
+    b.store.save_design(plan)
+    tuning = Tuning(plan, b)
+    choices = tuning.run()
+    return fix(plan, b, (tuning.targets, choices), None, None)
+
+
+def test_a_pilot_takes_what_was_tuned(design, pilot, bench, tmp_path):
+    plan, b = design(*FASTER), bench()
+    frozen = tuned(plan, b)
+    pilot(plan, 3)
+    found = held(tmp_path)
+    assert found.frozen.targets == frozen.targets != {}
+    assert {arm: c.params for arm, c in found.choices.items()} == frozen.choices
+    assert {c.reason for c in found.choices.values()} == {TUNED}
+    other = design(*FASTER, ("widths: [8]", "widths: [9]"))  # tuned for another network
+    pilot(other, 3)
+    assert {c.reason for c in held(tmp_path).choices.values()} == {CENTRE}
+
+
+def test_times_have_a_target_from_the_pilot(design, pilot, tmp_path):
+    """The median of sgd's final values, less the metric's smallest effect."""
+    plan = design(*FASTER)
+    pilot(plan, 3)
+    found = held(tmp_path)
+    finals = [found.records[p.trial].final["val/accuracy"] for p in found.planned if p.arm == "sgd"]
+    assert found.frozen.targets == {"val/accuracy": pytest.approx(np.median(finals) - 0.01)}
+
+
+def test_replicates_that_do_not_differ_say_nothing(design, pilot, tmp_path):
+    """Runs that never reach their target all take the whole budget: no sigma of 0 from three of them."""
+    plan = design(*FASTER, ("judge:", "target: {value: 0.999}\njudge:"))
+    pilot(plan, 3)
+    assert known_sigmas(plan, tmp_path / "results") == {}
+
+
+def test_the_interval_of_a_deviation_covers_as_often_as_it_says():
+    draws = np.random.default_rng(0).normal(0, 2.0, (4000, 5)).std(axis=1, ddof=1)
+    low, high = np.transpose([sigma_interval(s, 5) for s in draws])
+    covered = int(((low <= 2.0) & (high >= 2.0)).sum())
+    assert stats.binomtest(covered, 4000, 0.95).pvalue > 1e-3
+
+
+def test_a_sigma_carries_its_interval_through():
+    known = Sigma(2.0, "a pilot", (1.0, 4.0)).through(lambda s: 3 * s)
+    assert known == Sigma(6.0, "a pilot", (3.0, 12.0))
+    assert Sigma(None, "unknown").through(lambda s: 3 * s) == Sigma(None, "unknown")

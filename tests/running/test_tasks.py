@@ -10,8 +10,8 @@ from harness.planning.studies import FOLDER
 from harness.reporting.content import build_document
 from harness.reporting.document import Figure, blocks_of
 from harness.reporting.html import to_html
-from harness.running.pilot import known_sigmas
 from harness.running.run import run_study
+from harness.running.sigmas import known_sigmas
 from harness.words.tasks import tasks_of
 
 SHRUNK = (

@@ -11,8 +11,8 @@ from harness.analysis.question import question
 from harness.analysis.target import tuning_target
 from harness.cli.reports import evidence
 from harness.reporting.build import build_report
-from harness.running.pilot import known_sigmas
 from harness.running.run import run_study
+from harness.running.sigmas import known_sigmas
 from harness.words.verdict import Answer, StudyVerdict
 
 CLAIM = "{kind: superiority, a: adam, b: sgd, outcome: {final: test/accuracy}, delta: 0.01}"

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from harness.analysis.evidence import Evidence
-from harness.analysis.outcome_table import finished
 from harness.reporting.content.context import Context, draw, pages
 from harness.reporting.document import Block
 from harness.reporting.figures.learning import Measure
@@ -38,7 +37,7 @@ def probe_frame(evidence: Evidence, name: str) -> pd.DataFrame:
     """
     rows = [
         (planned.arm, planned.replicate, step, step == _last(record), place, value)
-        for planned, record in finished(evidence, "judge")
+        for planned, record in evidence.judged
         for step, values in record.probes.get(name, {}).items()
         for place, value in enumerate(values)
     ]
