@@ -34,54 +34,61 @@ def is_fused(x: Tensor, units: int) -> bool:
 class FusedLstm(torch.autograd.Function):
     """T steps from states of zeros, of x (M, T, B, F) -> every output (M, T, B, H), or the last (M, B, H).
 
-    Weights of the inputs (M, 4H, F), of the state (M, 4H, H), and a bias (M, 4H) with each. For its
-    gradient a model runs once more: what the kernel keeps, four numbers a gate and step, would be out of
-    the caches by then. Under `vmap` its models are put beside those there already.
+    Weights of the inputs (M, 4H, F), of the state (M, 4H, H), and a bias (M, 4H) with each. Returned too
+    is, where `keep`, what the gradient needs. Under `vmap` its models are put beside those there already.
     """
 
     @staticmethod
-    def forward(*given: Any) -> Tensor:
-        """Model by model. `given`: x, both weights, both biases, and whether to return every output."""
-        *tensors, every = given
-        output: Tensor = torch.ops.harness.lstm(tensors, every)
-        return output
+    def forward(*given: Any) -> tuple[Tensor, ...]:
+        """Model by model. `given`: x, both weights, both biases, whether to return every output, `keep`."""
+        *tensors, every, keep = given
+        return tuple(torch.ops.harness.lstm(tensors, every, keep))
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
         """Keep what the gradient needs."""
-        del output
-        *tensors, ctx.every = inputs
-        ctx.save_for_backward(*tensors)
+        *tensors, ctx.every, _ = inputs
+        _, *kept = output
+        ctx.n_given = len(tensors)
+        ctx.set_materialize_grads(False)
+        ctx.mark_non_differentiable(*kept)
+        ctx.save_for_backward(*tensors, *kept)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, grad: Tensor, *_: None) -> tuple[Tensor | None, ...]:
         """Model by model."""
-        return (*torch.ops.harness.lstm_backward(grad, ctx.saved_tensors, ctx.every), None)
+        given, kept = ctx.saved_tensors[: ctx.n_given], ctx.saved_tensors[ctx.n_given :]
+        grads = torch.ops.harness.lstm_backward(grad, given, kept, ctx.every)
+        return (*grads, None, None)
 
     @staticmethod
-    def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: Any) -> tuple[Tensor, int]:
-        """All models as one axis M; the output gets its own axis of models back."""
-        *tensors, every = inputs
+    def vmap(
+        info: Any, in_dims: tuple[int | None, ...], *inputs: Any
+    ) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
+        """All models as one axis M. The output gets its own axis back; nobody reads what is kept."""
+        *tensors, every, keep = inputs
         joint = [joined(value, dim, 0, info.batch_size) for value, dim in zip(tensors, in_dims, strict=False)]
-        output: Tensor = FusedLstm.apply(*joint, every)  # type: ignore[no-untyped-call]
-        return output.view(info.batch_size, -1, *output.shape[1:]), 0
+        output, *kept = FusedLstm.apply(*joint, every, keep)  # type: ignore[no-untyped-call]
+        return (output.view(info.batch_size, -1, *output.shape[1:]), *kept), (0,) * (1 + len(kept))
 
 
-def _forward(given: list[Tensor], every: bool) -> Tensor:
+def _forward(given: list[Tensor], every: bool, keep: bool) -> list[Tensor]:
+    """What is asked of all models, stacked; then of each, where `keep`, all that its run gave."""
     start = _start(given)
-    runs = (_run(own, start, keep=False) for own in _models(*given))
-    return torch.stack([run[0 if every else 1] for run in runs])
+    runs = [_run(own, start, keep) for own in _models(*given)]
+    output = torch.stack([run[0 if every else 1] for run in runs])
+    return [output, *(part for run in runs for part in run)] if keep else [output]
 
 
-def _backward(grad: Tensor, given: list[Tensor], every: bool) -> list[Tensor]:
+def _backward(grad: Tensor, given: list[Tensor], kept: list[Tensor], every: bool) -> list[Tensor]:
     """The gradients of x, of both weights and of both biases, from that of what `_forward` returned."""
     start = _start(given)
     options: Options = (False, LSTM, start.shape[1], 1, True, True, False, [], False)
     none = start.new_zeros(given[0].shape[1], *start.shape)
+    runs = zip(*[iter(kept)] * (len(kept) // len(grad)), strict=True)
     grads = []
-    for *own, towards in _models(*given, grad):
-        *results, workspace = _run(own, start, keep=True)
+    for (*own, towards), (*results, workspace) in zip(_models(*given, grad), runs, strict=True):
         asked = (towards, none[0], none[0]) if every else (none, towards, none[0])
         its = aten.mkldnn_rnn_layer_backward(*own, start, start, *results, *asked, *options, workspace)
         grads.append(its[: len(given)])
@@ -111,8 +118,8 @@ def _library() -> torch.library.Library:
     """Both as operations of torch's, so that a recorded step calls them like any other; while it is held."""
     library = torch.library.Library("harness", "DEF")  # type: ignore[no-untyped-call]
     for name, schema, function in (
-        ("lstm", "(Tensor[] given, bool every) -> Tensor", _forward),
-        ("lstm_backward", "(Tensor grad, Tensor[] given, bool every) -> Tensor[]", _backward),
+        ("lstm", "(Tensor[] given, bool every, bool keep) -> Tensor[]", _forward),
+        ("lstm_backward", "(Tensor grad, Tensor[] given, Tensor[] kept, bool every) -> Tensor[]", _backward),
     ):
         library.define(name + schema)  # type: ignore[no-untyped-call]
         library.impl(name, function, "CPU")  # type: ignore[no-untyped-call]

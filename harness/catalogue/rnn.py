@@ -58,7 +58,8 @@ class Recurrent(nn.Module):
     def _fused(self, x: Tensor, every: bool) -> list[Tensor]:
         weights = (self.input.weight, self.recurrent.weight, self.input.bias, self.recurrent.bias)
         of_one = (value.unsqueeze(0) for value in (x, *weights))
-        outputs: Tensor = FusedLstm.apply(*of_one, every).squeeze(0)  # type: ignore[no-untyped-call]
+        keep = torch.is_grad_enabled()
+        outputs: Tensor = FusedLstm.apply(*of_one, every, keep)[0].squeeze(0)  # type: ignore[no-untyped-call]
         return list(outputs) if every else [outputs]
 
     def _weight(self) -> Tensor:
