@@ -71,11 +71,12 @@ Pilot = Annotated[
 
 Device = Annotated[str, typer.Option(metavar="DEVICE", help="cpu, cuda, or auto: cuda where there is a GPU.")]
 LargestStack = Annotated[
-    int,
+    int | None,
     typer.Option(
         metavar="N",
         callback=FROM_ONE,
-        help="Most trials trained together as one stack; fewer where that is faster.",
+        help="Most trials trained together as one stack, if not given 256, and 4096 on a GPU; "
+        "fewer where that is faster.",
     ),
 ]
 Amend = Annotated[

@@ -72,7 +72,7 @@ def plan(
     pilot: Pilot = None,
     workers: Workers = None,
     device: Device = "auto",
-    stack: LargestStack = 256,
+    stack: LargestStack = None,
     results: Results = RESULTS,
     as_json: Json = False,
 ) -> None:
@@ -93,11 +93,12 @@ def plan(
     from harness.cli.running import device_of, load_design
     from harness.running.cost import make_plan
     from harness.running.executors import workers_on
+    from harness.running.job import largest_on
     from harness.running.search_plan import make_search_plan
     from harness.words.tuning_minima import tuning_caveats
 
     found = device_of(device)
-    means = Means(workers or workers_on(found), found, stack)
+    means = Means(workers or workers_on(found), found, stack or largest_on(found))
     if pilot is not None:
         take_pilot(asked, pilot, results, means)
     if budget is not None:
@@ -127,7 +128,7 @@ def run(
     budget: Budget = None,
     workers: Workers = None,
     device: Device = "auto",
-    stack: LargestStack = 256,
+    stack: LargestStack = None,
     amend: Amend = None,
     mlflow: Mlflow = True,
     results: Results = RESULTS,
@@ -149,10 +150,12 @@ def run(
 
     with WorkerProcesses(1) as executor:  # it imports what training needs while this process does
         from harness.cli.running import Settings, device_of, run_one
+        from harness.running.job import largest_on
 
         found = device_of(device)
         executor.grow(workers or workers_on(found))
-        settings = Settings(results, reports, executor, found, stack, amend, mlflow)
+        largest = stack or largest_on(found)
+        settings = Settings(results, reports, executor, found, largest, amend, mlflow)
         if everything or len(named) > 1:
             from harness.cli.many import run_many
 
@@ -162,7 +165,7 @@ def run(
         if budget is not None:
             from harness.cli.budget import Means, tell_detectable, within
 
-            asked = within(asked, budget, results, Means(executor.workers, found, stack))
+            asked = within(asked, budget, results, Means(executor.workers, found, largest))
             tell_detectable(asked, results)
         run_one(asked, settings, as_json)
 

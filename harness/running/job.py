@@ -24,8 +24,13 @@ from harness.words.record import Record, Status
 from harness.words.trial import Trial
 
 CACHE = ".cache"  # of data sets and of the pace of programs, in the results folder
-LARGEST = 256  # trials trained together, unless asked otherwise
+LARGEST, LARGEST_ON_GPU = 256, 4096  # trials trained together, unless asked otherwise
 Report = Callable[[float], None]  # share of the job that is done, 0 to 1
+
+
+def largest_on(device: str) -> int:
+    """How many trials a stack has at most on a device, unless asked otherwise."""
+    return LARGEST if device == "cpu" else LARGEST_ON_GPU
 
 
 class Job(NamedTuple):
@@ -91,7 +96,8 @@ def _loaded(job: Job) -> list[Splits]:
 def _train_in_parts(job: Job, splits: Sequence[Splits], report: Report) -> Answer:
     """Train the stack part by part, in stacks of the fastest size; out of memory halves that for good."""
     trials, records, predictions = job.stack.trials, list[Record](), dict[str, Predictions]()
-    size = part_size(job, splits)
+    size, pacer = part_size(job, splits), pacer_of(job.cache_dir, job.device)
+    pace = pacer.known(job.stack.key)
 
     def leave(trial: str, its: Predictions) -> None:
         if trial in job.predicted:
@@ -106,12 +112,13 @@ def _train_in_parts(job: Job, splits: Sequence[Splits], report: Report) -> Answe
 
         try:
             stack = Stack(job.stack.key, trials[part])
-            records += train(stack, splits[part], job.device, tell, leave if job.predicted else None)
+            leaves = leave if job.predicted else None
+            records += train(stack, splits[part], job.device, tell, leaves, pace.goes_by_graph(size))
         except Exception as error:
             if size == 1 or not is_out_of_memory(error):
                 raise
             size = math.ceil(size / 2)
-            pacer_of(job.cache_dir, job.device).bound(job.stack.key, size)
+            pacer.bound(job.stack.key, size)
     return Answer(records, predictions)
 
 

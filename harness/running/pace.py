@@ -10,22 +10,22 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from harness.catalogue.data.base import Splits
 from harness.errors import RunFailed
 from harness.files import write_bytes
 from harness.running.memory import free_bytes, held_bytes, is_out_of_memory
 from harness.running.timing.machine import processor
+from harness.training.cuda_graph import ByGraph
 from harness.training.members import stacked_orders
 from harness.training.products import device_name, library
-from harness.training.run import Coefficients, Run, plan_steps, start
+from harness.training.run import Plan, Run, TakeStep, plan_steps, start
 from harness.training.stack import Stack
 from harness.training.train import one_thread, train_step
 from harness.words.base import Word, content_hash
@@ -33,6 +33,7 @@ from harness.words.config import batch_size_of
 
 SIZES = (1, 4, 16, 64, 256, 1024, 4096)
 WARM_UP, TIMED = 1, 4  # steps; the first records the program
+WARM_UP_GRAPH, TIMED_GPU = 2, 16  # the second records the graph; a GPU is sent many before one has ended
 WORSE = 1.3  # times the best so far: no larger stack is tried
 SPENT = 0.03  # of a stack's own time
 GAIN = 0.05  # share of time that makes larger stacks worth it: they take cache from other workers too
@@ -42,16 +43,24 @@ SHORT_S = (
 MEMORY_SHARE = 0.5  # of what is free to one worker
 
 
+class Timed(NamedTuple):
+    """Seconds a step of each model takes, and whether that is as a CUDA graph."""
+
+    step_s: float
+    by_graph: bool = False
+
+
 class Pace(Word):
     """Seconds a step takes, for each trial, by the size of its stack.
 
     `held`: bytes that the largest of them took. `fits`: the most trials that are trained together, where
-    a larger stack had not enough memory.
+    a larger stack had not enough memory. `by_graph`: the sizes whose steps are fastest as CUDA graphs.
     """
 
     step_s: dict[int, float]
     held: int = 0
     fits: int | None = None
+    by_graph: frozenset[int] = frozenset()
 
     @property
     def is_telling(self) -> bool:
@@ -66,10 +75,16 @@ class Pace(Word):
         """Seconds an evaluation of one trial takes: forward alone, a third of what a step does an example."""
         return self.step(size) * examples / batch_size / 3
 
-    def also(self, size: int, step_s: float, held: int = 0) -> Pace:
+    def goes_by_graph(self, size: int) -> bool:
+        """Whether a stack of `size` goes as a CUDA graph: as the closest one that was timed does."""
+        closest = min(self.step_s, key=lambda known: abs(math.log(known / size)), default=None)
+        return closest in self.by_graph
+
+    def also(self, size: int, timed: Timed, held: int = 0) -> Pace:
         """This pace and that of a larger size, which took so many bytes."""
-        times = {**self.step_s, size: step_s}
-        return self.model_copy(update={"step_s": times, "held": max(held, self.held)})
+        times = {**self.step_s, size: timed.step_s}
+        by_graph = self.by_graph | {size} if timed.by_graph else self.by_graph
+        return self.model_copy(update={"step_s": times, "held": max(held, self.held), "by_graph": by_graph})
 
     def at_most(self, size: int) -> Pace:
         """This pace where stacks of more than `size` don't fit."""
@@ -136,13 +151,13 @@ class Pacer(Word):
                 timed = timed.at_most(last)
                 break
             try:
-                step_s = _time(stack, splits, size, self.device)
+                found = _time(stack, splits, size, self.device)
             except Exception as error:
                 if not timed.step_s or not is_out_of_memory(error):
                     raise
                 timed = timed.at_most(last)
                 break
-            timed = timed.also(size, step_s, held_bytes(self.device) - before)
+            timed = timed.also(size, found, held_bytes(self.device) - before)
         if timed != known:
             _write(self._file(stack.key), timed)
         return timed
@@ -186,33 +201,55 @@ def _write(file: Path, pace: Pace) -> None:
         write_bytes(file, pace.model_dump_json().encode())
 
 
-def _time(stack: Stack, splits: Sequence[Splits], size: int, device: str) -> float:
-    """Seconds a step takes for each of `size` trials, drawn evenly from the stack: of all its optimizers."""
+def _time(stack: Stack, splits: Sequence[Splits], size: int, device: str) -> Timed:
+    """How long a step takes for each of `size` trials, drawn evenly from the stack: of all its optimizers."""
     drawn = [i * len(stack.trials) // size for i in range(size)]
     trials = tuple(stack.trials[i] for i in drawn)
     data = [splits[i] if len(splits) == len(stack.trials) else splits[0] for i in drawn]
     with one_thread(), torch.no_grad():
         run = start(Stack(stack.key, trials), data, torch.device(device))
-        n_train = len(run.data.splits["train"])
-        orders = stacked_orders(trials, n_train, batch_size_of(stack.config, n_train), run.params.device)
-        ahead = enumerate(run.coefficients(range(WARM_UP + TIMED)))
-        steps = [_timed(run, partial(_step, run, i, next(orders), its)) for i, its in ahead]
-    return min(steps[WARM_UP:]) / size
+        step_s, by_graph = _on_gpu(run) if run.params.is_cuda else _on_cpu(run)
+    return Timed(step_s / size, by_graph)
 
 
-def _step(run: Run, step: int, index: Tensor, coefficients: Coefficients) -> None:
-    """A step on batches of index (M, B), which it gathers itself."""
-    (batch,) = run.data.batches(index.unsqueeze(0))
-    train_step(run, step, batch, coefficients)
+def _plans(run: Run, steps: int) -> Iterator[Plan]:
+    """The batches and coefficients of some steps, each batch gathered when it is asked for."""
+    n_train = len(run.data.splits["train"])
+    size = batch_size_of(run.stack.config, n_train)
+    orders = stacked_orders(run.stack.trials, n_train, size, run.params.device)
+    for coefficients in run.coefficients(range(steps)):
+        (batch,) = run.data.batches(next(orders).unsqueeze(0))
+        yield batch, coefficients
 
 
-def _timed(run: Run, work: Callable[[], object]) -> float:
-    """Seconds of work: the thread's own on a CPU, whose cores others use too; to its end on a GPU."""
-    if not run.params.is_cuda:
+def _on_cpu(run: Run) -> Timed:
+    """A stack's step at best, by the thread's own clock: others use the cores too."""
+    plans = _plans(run, WARM_UP + TIMED)
+
+    def seconds(step: int) -> float:
         started = time.thread_time()
-        work()
+        train_step(run, step, *next(plans))
         return time.thread_time() - started
-    started = time.perf_counter()
-    work()
+
+    return Timed(min([seconds(step) for step in range(WARM_UP + TIMED)][WARM_UP:]))
+
+
+def _on_gpu(run: Run) -> Timed:
+    """A stack's step as it is or, where all members are one program, as a CUDA graph if that is faster."""
+    plain = Timed(_mean_s(run, train_step))
+    if run.program.fallback is not None:  # code that may go by values, which a graph would not
+        return plain
+    graph = Timed(_mean_s(run, ByGraph(train_step)), by_graph=True)
+    return graph if run.refusal is None and graph.step_s < (1 - GAIN) * plain.step_s else plain
+
+
+def _mean_s(run: Run, take: TakeStep) -> float:
+    """Seconds a step takes by `take` on a GPU, in the mean of many sent one after the other."""
+    plans = _plans(run, WARM_UP_GRAPH + TIMED_GPU)
+    for step, plan in enumerate(plans):
+        if step == WARM_UP_GRAPH:
+            torch.cuda.synchronize(run.params.device)
+            started = time.perf_counter()
+        take(run, step, *plan)
     torch.cuda.synchronize(run.params.device)
-    return time.perf_counter() - started
+    return (time.perf_counter() - started) / TIMED_GPU

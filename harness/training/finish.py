@@ -12,8 +12,7 @@ import torch
 from torch import Tensor
 
 import harness
-from harness.catalogue.metrics import measured
-from harness.training.evaluate import over_splits, tested
+from harness.training.evaluate import Statistics, statistics, tested, values
 from harness.training.leaving import Weights
 from harness.training.members import StackData
 from harness.training.products import device_name, library
@@ -93,16 +92,28 @@ def _final_metrics(run: Run) -> dict[str, Tensor]:
 
     NaN for members that left.
     """
-    metrics = measured(run.stack.config["train"]["loss"], run.data.n_classes, at_end=True)
-    splits = dict(run.data.splits)
-    test = {"test": splits.pop("test")}
     weights, data, rows = final_weights(run)
-    found = over_splits(run.program, weights, data, splits, metrics)
-    if run.stack.trials[0].phase == "judge":
+    splits = {name: split for name, split in run.data.splits.items() if len(split)}
+    seen = {"train": _over_train(run, weights, data)}
+    if "val" in splits:
+        seen["val"] = run.ended.get("val") or statistics(
+            run.program, weights, data, splits["val"], run.at_end
+        )
+    if "test" in splits and run.stack.trials[0].phase == "judge":
         program, chunk = tested(run.program, run.stack.config, len(splits["train"]))
-        found |= over_splits(program, weights, data, test, metrics, chunk)
+        seen["test"] = statistics(program, weights, data, splits["test"], run.at_end, chunk)
     nowhere = torch.full((len(run.stack.trials),), torch.nan, dtype=torch.float64, device=rows.device)
-    return {name: nowhere.index_put((rows,), value) for name, value in found.items()}
+    return {name: nowhere.index_put((rows,), value) for name, value in values(run.at_end, seen).items()}
+
+
+def _over_train(run: Run, weights: Weights, data: StackData) -> Statistics:
+    """Statistics of all training examples; of those that the last evaluation saw they are known."""
+    train, head = run.data.splits["train"], run.ended.get("train")
+    if head is not None and head.n == len(train):
+        return head
+    if head is None or head.whole:  # what isn't a sum is not made of parts
+        return statistics(run.program, weights, data, train, run.at_end)
+    return head.and_of(statistics(run.program, weights, data, train.after(head.n), run.at_end))
 
 
 def final_weights(run: Run) -> tuple[Weights, StackData, Tensor]:
@@ -139,5 +150,5 @@ def _record(run: Run, i: int, own: _Measured, time_s: float) -> Record:
 def _fallback(run: Run) -> str | None:
     """In what the stack did not run as asked, if anything."""
     no_tf32 = run.stack.config["train"]["dtype"] == "tf32" and run.params.is_cpu
-    said = [run.program.fallback, "in float32: a CPU has no tf32" if no_tf32 else None]
+    said = [run.program.fallback, "in float32: a CPU has no tf32" if no_tf32 else None, run.refusal]
     return "; ".join(text for text in said if text) or None

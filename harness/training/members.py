@@ -30,6 +30,10 @@ class Split(NamedTuple):
         """The first n examples."""
         return Split(self.x[:, :n], self.y[:, :n])
 
+    def after(self, n: int) -> Split:
+        """All but the first n examples."""
+        return Split(self.x[:, n:], self.y[:, n:])
+
     def __len__(self) -> int:
         return self.x.shape[1]
 

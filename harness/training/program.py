@@ -246,7 +246,7 @@ def _refusal(
                 f"{type(module).__name__} draws from a global generator, which trials would share; "
                 "use nn.Dropout"
             ) from error
-        reason = f"{type(error).__name__}: {_first_sentence(error)}"
+        reason = f"{type(error).__name__}: {first_sentence(error)}"
     return reason and f"trained one at a time, {reason}"
 
 
@@ -278,6 +278,7 @@ def _are_near(found: Tensor, wanted: Tensor, near: float) -> bool:
     return not b.numel() or bool((a - b).abs().max() <= near * b.abs().max())
 
 
-def _first_sentence(error: Exception) -> str:
+def first_sentence(error: Exception) -> str:
+    """What an error says first, on one line of at most 200 characters."""
     text = " ".join(str(error).split())
     return text.partition(". ")[0][:200]

@@ -19,7 +19,7 @@ from harness.catalogue.optimizers import Hyper
 from harness.catalogue.resolve import options_of
 from harness.catalogue.schedules import SCHEDULES, Heard, silence
 from harness.errors import BadInput
-from harness.training.evaluate import Statistics, value
+from harness.training.evaluate import Statistics, stacked, values
 from harness.training.graph.capture import bound
 from harness.training.groups import Group, groups_of, kept
 from harness.training.leaving import EarlyStopping, Weights, early_stopping
@@ -33,6 +33,7 @@ from harness.words.config import RunConfig, TrainSection
 
 Coefficients = tuple[Hyper, ...]  # of one step: (n, 1) each, one Hyper a group
 Plan = tuple[Batch, Coefficients]  # of one step
+TakeStep = Callable[["Run", int | Tensor, Batch, Coefficients], Tensor]  # gives the losses (m,) it began with
 Probed = dict[str, dict[int, list[float]]]  # probe -> step -> values, as in a record
 
 PROBE = 32  # examples an own network is tried on, at most
@@ -50,7 +51,7 @@ class Evaluation(NamedTuple):
     def value(self, metric: str, metrics: Measures) -> Tensor:
         """A metric by its full name: `val/loss`, (M,) float64."""
         split, _, name = metric.partition("/")
-        return value(metrics[name], self.seen[split])
+        return self.seen[split].value(metrics[name])
 
 
 @dataclass
@@ -69,7 +70,8 @@ class Run:
     params: Tensor  # (m, P), changed in place
     groups: list[Group]  # of the m members, by optimizer
     buffers: Buffers
-    metrics: Measures
+    metrics: Measures  # at every evaluation
+    at_end: Measures  # of whole splits: these and more
     penalties: Penalties  # of m members
     factor: Callable[[int], float]  # of the learning rate, by step
     listen: Callable[[Heard, Tensor], Heard] | None  # to the val/loss (m,), where the schedule does
@@ -82,7 +84,9 @@ class Run:
     training: Tensor  # (M,) neither diverged nor stopped
     losses: list[Tensor] = field(default_factory=list)  # (m,) of each batch since
     evaluations: list[Evaluation] = field(default_factory=list)
+    ended: dict[str, Statistics] = field(default_factory=dict)  # of the last evaluation, if at the plan's end
     probed: list[Probed] = field(default_factory=list)  # M
+    refusal: str | None = None  # why its steps are not taken as asked, if they aren't
     _gradient: tuple[Tensor, BoundGradient] | None = None  # and the parameters it is of
 
     @property
@@ -138,16 +142,11 @@ class Run:
     def curves(self) -> dict[str, Tensor]:
         """Every metric at every evaluation, (E, M); NaN from where a member has diverged or left."""
         counted = torch.stack([e.counted for e in self.evaluations])
-        found = {
-            split: {f: torch.stack([e.seen[split][f] for e in self.evaluations]) for f in seen}
-            for split, seen in self.evaluations[0].seen.items()
+        seen = {
+            split: stacked([e.seen[split] for e in self.evaluations]) for split in self.evaluations[0].seen
         }
-        return {
-            f"{split}/{name}": torch.where(counted, value(metric, seen), torch.nan)
-            for split, seen in found.items()
-            if seen
-            for name, metric in self.metrics.items()
-        }
+        found = values(self.metrics, seen)
+        return {name: torch.where(counted, value, torch.nan) for name, value in found.items()}
 
 
 def plan_steps(config: dict[str, Any], n_train: int) -> tuple[int, list[int]]:
@@ -167,7 +166,7 @@ def start(stack: Stack, splits: Sequence[Splits], device: torch.device) -> Run:
     schedule, options = SCHEDULES[run_config.schedule.name], options_of(run_config, "schedule")
     total, _ = plan_steps(config, len(data.splits["train"]))
     weights = _initial_weights(stack, splits[0], program.module, device)
-    metrics = measured(config["train"]["loss"], data.n_classes, at_end=False)
+    metrics, at_end = (measured(config["train"]["loss"], data.n_classes, end) for end in (False, True))
     yes = torch.ones(len(stack.trials), dtype=torch.bool, device=device)
     return Run(
         stack=stack,
@@ -180,6 +179,7 @@ def start(stack: Stack, splits: Sequence[Splits], device: torch.device) -> Run:
         groups=groups_of(stack.trials, weights.params),
         buffers=weights.buffers,
         metrics=metrics,
+        at_end=at_end,
         penalties=penalties(stack.trials, program.layout, weights.params),
         factor=lambda step: schedule.factor(step, total, options),
         listen=_listener(run_config, data),

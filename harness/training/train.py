@@ -8,18 +8,20 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from harness.catalogue.augmentation import augmented
 from harness.catalogue.data.base import Splits
 from harness.catalogue.dropout import mix
 from harness.training import products
+from harness.training.cuda_graph import ByGraph
 from harness.training.evaluate import Statistics, statistics
 from harness.training.finish import finish
 from harness.training.leaving import Weights, worth_gathering
 from harness.training.members import Batch, stacked_orders
 from harness.training.predict import check_predictable, predict
 from harness.training.probes import probe, probe_end, probe_plan
-from harness.training.run import Coefficients, Evaluation, Plan, Run, plan_steps, start
+from harness.training.run import Coefficients, Evaluation, Plan, Run, TakeStep, plan_steps, start
 from harness.training.stack import Stack
 from harness.training.update import joined
 from harness.words.config import batch_size_of
@@ -39,11 +41,13 @@ def train(
     device: str = "cpu",
     report: Report = lambda share: None,
     leave: Leave | None = None,
+    by_graph: bool = False,
 ) -> Iterator[Record]:
     """Train every trial of a stack, `splits[i]` being the data of trial i, and yield a record each.
 
     `report` hears, at every evaluation, the share of the steps taken so far; `leave`, if given, the
     predictions of every trial that did not diverge. Raises BadInput where it is given for a regression.
+    `by_graph`: steps go to the GPU as CUDA graphs, as far as it takes them.
 
     Runs single-threaded with denormals flushed, so that results don't depend on where it runs.
     A diverged member's numbers stay in its own slice of every tensor and never touch a neighbour's.
@@ -54,7 +58,8 @@ def train(
         if leave is not None:
             check_predictable(run)  # before the training, which it would be lost after
         total, evaluations = plan_steps(stack.config, len(run.data.splits["train"]))
-        advance(run, total, evaluations, report)
+        take = ByGraph(train_step) if by_graph else train_step
+        advance(run, total, evaluations, report, take)
         probe_end(run, total)
         if leave is not None:
             for trial, predictions in predict(run):
@@ -62,8 +67,14 @@ def train(
         yield from finish(run, evaluations, started)
 
 
-def advance(run: Run, total: int, evaluations: Sequence[int], report: Report) -> None:
-    """Take `total` steps, evaluating after those in `evaluations`; fewer once no member is training."""
+def advance(
+    run: Run, total: int, evaluations: Sequence[int], report: Report, take: TakeStep | None = None
+) -> None:
+    """Take `total` steps by `take`, `train_step` if not given, evaluating after those in `evaluations`.
+
+    Fewer once no member is training.
+    """
+    take = take or train_step
     n_train = len(run.data.splits["train"])
     orders = stacked_orders(
         run.stack.trials, n_train, batch_size_of(run.stack.config, n_train), run.params.device
@@ -72,7 +83,7 @@ def advance(run: Run, total: int, evaluations: Sequence[int], report: Report) ->
     ahead: Iterator[Plan] = iter(())
     for step in range(total + 1):
         if step in due:
-            measure(run, step)
+            measure(run, step, is_last=step == total)
             report(step / max(1, total))
         if step in probed:
             probe(run, step, probed[step])
@@ -84,7 +95,7 @@ def advance(run: Run, total: int, evaluations: Sequence[int], report: Report) ->
             run.settle()  # a long way to the next evaluation leaves no more losses than to here
             ahead = run.planned(orders, range(step, min(until, step + AHEAD)))
             plan = next(ahead)
-        train_step(run, step, *plan)
+        run.losses.append(take(run, step, *plan))
 
 
 def _go_on(run: Run) -> bool:
@@ -96,8 +107,11 @@ def _go_on(run: Run) -> bool:
     return staying > 0
 
 
-def train_step(run: Run, step: int, batch: Batch, coefficients: Coefficients) -> None:
-    """One optimizer step of the m members on a batch each; `step` counts from 0."""
+def train_step(run: Run, step: int | Tensor, batch: Batch, coefficients: Coefficients) -> Tensor:
+    """One optimizer step of the m members on a batch each, and the losses (m,) it began with.
+
+    `step` counts from 0. Nothing is read back from the device, nor sent to it.
+    """
     augment = run.stack.config["train"]["augment"]
     if run.program.dropouts:
         key = mix(mix(run.keys ^ step))
@@ -112,18 +126,26 @@ def train_step(run: Run, step: int, batch: Batch, coefficients: Coefficients) ->
         grads = joined(grads)
     for group, its in zip(run.groups, coefficients, strict=True):
         group.take_step(grads, run.params, its)
-    run.losses.append(loss)
+    return loss
 
 
-def measure(run: Run, step: int) -> None:
-    """Evaluate the members still training after `step` steps, note who has diverged and who stops."""
+def measure(run: Run, step: int, is_last: bool = False) -> None:
+    """Evaluate the members still training after `step` steps, note who has diverged and who stops.
+
+    What is seen of the weights that count at the end is kept for then (`finish`).
+    """
     splits = run.data.splits
     head = splits["train"].head(len(splits["val"]) or len(splits["train"]))
     weights = Weights(run.params, run.buffers)
+    is_final = is_last and run.stopping is None
+    metrics = run.at_end if is_final else run.metrics
     seen = {
-        name: statistics(run.program, weights, run.data, split, run.metrics)
+        name: statistics(run.program, weights, run.data, split, metrics)
         for name, split in {"train": head, "val": splits["val"]}.items()
+        if len(split)
     }
+    if is_final:
+        run.ended = seen
     _note(run, step, seen)
     last = run.evaluations[-1]
     if run.listen is not None:
@@ -136,7 +158,7 @@ def measure(run: Run, step: int) -> None:
 
 def _note(run: Run, step: int, seen: dict[str, Statistics]) -> None:
     """Keep the statistics of an evaluation, and who has diverged by it."""
-    placed = {split: {f: run.placed(v, torch.nan) for f, v in own.items()} for split, own in seen.items()}
+    placed = {split: own.changed(lambda v: run.placed(v, torch.nan)) for split, own in seen.items()}
     found = Evaluation(step, placed, run.training)
     first = run.evaluations[0] if run.evaluations else found
     # The size of the initial loss, as that of a density may be below 0. False for NaN.

@@ -67,7 +67,7 @@ def test_plan(harness: Harness) -> None:
 @pytest.mark.parametrize(
     ("words", "workers", "device", "stack"),
     [
-        ((), 1, "cuda", 256),
+        ((), 1, "cuda", 4096),
         (("--device", "cpu"), cores(), "cpu", 256),
         (("--workers", "3", "--stack", "7"), 3, "cuda", 7),
     ],
@@ -82,7 +82,7 @@ def test_plan_and_run_go_by_the_same_rule(
     device: str,
     stack: int,
 ) -> None:
-    """One worker on a GPU, else one a core."""
+    """One worker and larger stacks on a GPU, else one a core."""
     told: list[tuple[int, str, int]] = []
 
     def planned(design: Design, results: Path, workers: int, device: str, largest: int) -> NoReturn:

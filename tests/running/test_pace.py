@@ -8,10 +8,11 @@ import torch
 
 from harness.running import job as job_module
 from harness.running import pace as pace_module
-from harness.running.job import Job, pacer_of, part_size, run_job, splits_of
+from harness.running.job import Job, largest_on, pacer_of, part_size, run_job, splits_of
 from harness.running.memory import available_bytes, free_bytes, held_bytes, is_out_of_memory
-from harness.running.pace import Pace, Pacer
+from harness.running.pace import Pace, Pacer, Timed
 from harness.training.stack import Stack, stack_key
+from harness.training.train import train_step
 from harness.words.record import Status
 from tests.running.test_executors import numbers
 from tests.training.examples import trial_of
@@ -85,7 +86,7 @@ def clock(monkeypatch):
     def _clock(times):
         def _time(stack, splits, size, device):
             asked.append(size)
-            return times[size]
+            return Timed(times[size])
 
         monkeypatch.setattr(pace_module, "_time", _time)
         return asked
@@ -163,7 +164,7 @@ def test_a_size_that_runs_out_of_memory_is_not_used(work, monkeypatch):
         asked.append(size)
         if size > 4:
             raise torch.OutOfMemoryError("none left")
-        return 1.0 / size
+        return Timed(1.0 / size)
 
     monkeypatch.setattr(pace_module, "_time", _time)
     many = work._replace(stack=Stack(work.stack.key, work.stack.trials * 30))
@@ -193,7 +194,7 @@ def test_timing_costs_a_small_share_of_the_work(work, monkeypatch, step_s, timed
     def _time(stack, splits, size, device):
         asked.append(size)
         now[0] += 1.0
-        return step_s
+        return Timed(step_s)
 
     monkeypatch.setattr(pace_module, "_time", _time)
     monkeypatch.setattr(pace_module.time, "perf_counter", lambda: now[0])
@@ -275,6 +276,66 @@ def test_each_gpu_has_a_pace_of_its_own(tmp_path, monkeypatch):
         cuda.bound("x", 7)
         assert cuda.known("x").fits == 7
     assert pacer_of(tmp_path, "cpu").known("x").fits is None
+
+
+@pytest.mark.parametrize(
+    ("plain_s", "graph_s", "refusal", "wanted"),
+    [
+        (10.0, 4.0, None, Timed(4.0, True)),
+        (10.0, 9.8, None, Timed(10.0)),  # not worth it
+        (10.0, 12.0, None, Timed(10.0)),
+        (10.0, 4.0, "without a CUDA graph, RuntimeError", Timed(10.0)),  # refused: it was the step as ever
+    ],
+)
+def test_a_graph_is_used_where_it_is_measured_to_pay(plain_s, graph_s, refusal, wanted, work, monkeypatch):
+    run = SimpleNamespace(program=SimpleNamespace(fallback=None), refusal=None)
+
+    def _mean_s(run, take):
+        if take is train_step:
+            return plain_s
+        run.refusal = refusal
+        return graph_s
+
+    monkeypatch.setattr(pace_module, "_mean_s", _mean_s)
+    assert pace_module._on_gpu(run) == wanted
+
+
+def test_a_network_trained_one_by_one_is_no_graph(monkeypatch):
+    """Its code may go another way by what it sees; a graph would not."""
+    run = SimpleNamespace(program=SimpleNamespace(fallback="trained one at a time"), refusal=None)
+    monkeypatch.setattr(pace_module, "_mean_s", lambda run, take: 1.0 if take is train_step else 0.1)
+    assert pace_module._on_gpu(run) == Timed(1.0)
+
+
+def test_a_stack_goes_as_the_closest_one_that_was_timed(work, monkeypatch):
+    known = Pace(step_s={}).also(1, Timed(1.0, True)).also(4, Timed(0.5, True)).also(64, Timed(0.4))
+    assert [known.goes_by_graph(n) for n in (1, 2, 15, 17, 64, 500)] == [
+        True,
+        True,
+        True,
+        False,
+        False,
+        False,
+    ]
+    assert not Pace(step_s={}).goes_by_graph(4)
+    assert Pace.model_validate_json(known.model_dump_json()) == known
+    (work.cache_dir / "pace").mkdir()
+    pacer = pacer_of(work.cache_dir, "cpu")
+    pacer._file(work.stack.key).write_text(known.model_dump_json())
+    told, train = [], job_module.train
+
+    def noted(stack, splits, device, tell, leave, by_graph):
+        told.append((len(stack.trials), by_graph))
+        return train(stack, splits, device, tell, leave)
+
+    monkeypatch.setattr(job_module, "train", noted)
+    run_job(work)
+    run_job(work._replace(largest=1))
+    assert told == [(5, True), (4, True)] + [(1, True)] * 9
+
+
+def test_a_gpu_takes_larger_stacks():
+    assert (largest_on("cpu"), largest_on("cuda")) == (256, 4096)
 
 
 def test_the_parts_of_a_job_report_one_share(work, monkeypatch):
