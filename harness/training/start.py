@@ -39,7 +39,7 @@ def initial_state(
     n_classes: int | None,
     n_targets: int = 1,
 ) -> tuple[Tensor, Buffers]:
-    """The trial's initial parameters, flat (P,), and buffers.
+    """The trial's initial parameters, flat (P,), and buffers: in the processor's memory, wherever the module is.
 
     An own network is built anew with the trial's seed and keeps what its constructor drew.
     """
@@ -58,8 +58,8 @@ def initial_params(trial: Trial, module: nn.Module) -> Tensor:
     A parameter's generator is named by its own name, so that arms of equal shapes start alike and a
     change to one layer leaves the others' draws as they were.
     """
-    layout, own = layout_of(module), dict(module.named_parameters())
-    return layout.flatten({name: _initial(trial, name, own[name].detach()) for name in layout.names})
+    layout, own = layout_of(module), {name: p.detach().cpu() for name, p in module.named_parameters()}
+    return layout.flatten({name: _initial(trial, name, own[name]) for name in layout.names})
 
 
 def _initial(trial: Trial, name: str, own: Tensor) -> Tensor:
@@ -73,7 +73,7 @@ def _initial(trial: Trial, name: str, own: Tensor) -> Tensor:
 
 def initial_buffers(trial: Trial, module: nn.Module) -> Buffers:
     """The module's buffers, with the dropout rates of this trial."""
-    buffers = {name: b.detach().clone() for name, b in module.named_buffers()}
+    buffers = {name: b.detach().cpu().clone() for name, b in module.named_buffers()}
     rate = trial.config["model"].get("dropout", 0.0)
     return {n: torch.full_like(b, rate) if n.endswith("dropout.rate") else b for n, b in buffers.items()}
 

@@ -192,7 +192,7 @@ class Rehearsal(fx.Interpreter):
             return super().run_node(n)
         try:
             return super().run_node(n)
-        except RuntimeError:
+        except (RuntimeError, ValueError):  # the latter from tensors without numbers, which are tried on devices
             n.target = aten.reshape.default
             return super().run_node(n)
 
