@@ -39,7 +39,7 @@ def initial_state(
     n_classes: int | None,
     n_targets: int = 1,
 ) -> tuple[Tensor, Buffers]:
-    """The trial's initial parameters, flat (P,), and buffers: in the processor's memory, wherever the module is.
+    """The trial's initial parameters, flat (P,), and buffers, on the CPU wherever the module is.
 
     An own network is built anew with the trial's seed and keeps what its constructor drew.
     """

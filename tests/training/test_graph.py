@@ -99,3 +99,42 @@ def test_what_is_bound_follows_its_first_argument():
         assert torch.equal(step({"x": x}), product(w, {"x": x}))
         w.add_(0.25)
     assert torch.equal(bound(product, w)({"x": x}), product(w, {"x": x}))
+
+
+def picked(w, x):
+    """A picked value's gradient, scattered into zeros, and another that is added to it."""
+    index = torch.tensor([[1], [3], [0]])
+    return (w * 2.0) + w.new_zeros(3, 4).scatter_add(1, index, x[:, :1]), w
+
+
+def picked_twice(w, x):
+    """Several values of a row: in another order they would round to something else."""
+    index = torch.tensor([[1, 1], [3, 3], [0, 2]])
+    return w.new_zeros(3, 4).scatter_add(1, index, x[:, :2]) + w * 2.0, w
+
+
+def picked_and_kept(w, x):
+    scattered = w.new_zeros(3, 4).scatter_add(1, torch.tensor([[1], [3], [0]]), x[:, :1])
+    return w * 2.0 + scattered, scattered
+
+
+@pytest.mark.parametrize(
+    ("function", "added"), [(picked, False), (picked_twice, True), (picked_and_kept, True)]
+)
+def test_one_value_a_row_is_added_where_it_belongs(function, added):
+    w, x = ones(3, 4), ones(3, 5)
+    run = captured(function, (w.clone(), x))
+    for found, wanted in zip(run(w.clone(), x), function(w.clone(), x), strict=True):
+        assert torch.equal(found, wanted)
+    assert bool({"add", "add_"} & set(run.body.__code__.co_names)) is added
+
+
+def test_a_row_is_added_where_the_product_lies():
+    def layer(w, x):
+        return w.view(3, 1, 16) + torch.bmm(x.view(3, 5, 2), w.view(3, 2, 8).repeat(1, 1, 2))
+
+    w, x = ones(3, 16), ones(3, 10)
+    run = captured(layer, (w, x))
+    torch.testing.assert_close(run(w, x), layer(w, x), rtol=1e-6, atol=1e-6)
+    assert {"bmm", "add_"} <= set(run.body.__code__.co_names)
+    assert "baddbmm" not in run.body.__code__.co_names

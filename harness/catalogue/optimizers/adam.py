@@ -23,7 +23,6 @@ from harness.catalogue.optimizers.base import (
     kept,
     penalised,
     power,
-    root,
     shrunk,
 )
 
@@ -75,7 +74,7 @@ def adam_coefficients(hyper: Hyper, step: Tensor) -> Hyper:
 def _adam_step(grads: Tensor, state: State, params: Tensor, c: Hyper) -> tuple[Tensor, State]:
     mean = torch.lerp(state[0], grads, c["share1"])
     mean_square = torch.lerp(state[1], grads * grads, c["share2"])
-    return divided(params, mean * c["rate"], root(mean_square).add_(c["eps"])), (mean, mean_square)
+    return divided(params, mean * c["rate"], torch.sqrt(mean_square).add_(c["eps"])), (mean, mean_square)
 
 
 def adam(grads: Tensor, state: State, params: Tensor, c: Hyper) -> tuple[Tensor, State]:
@@ -153,7 +152,7 @@ def nadam(grads: Tensor, state: State, params: Tensor, c: Hyper) -> tuple[Tensor
     mean = torch.lerp(state[0], gradient, c["share1"])
     mean_square = torch.lerp(state[1], gradient * gradient, c["share2"])
     ahead = torch.addcmul(mean * c["rate"], gradient, c["gradient_rate"])
-    return divided(params, ahead, root(mean_square).add_(c["eps"])), (mean, mean_square)
+    return divided(params, ahead, torch.sqrt(mean_square).add_(c["eps"])), (mean, mean_square)
 
 
 def radam_coefficients(hyper: Hyper, step: Tensor) -> Hyper:
@@ -174,7 +173,7 @@ def radam_coefficients(hyper: Hyper, step: Tensor) -> Hyper:
 
 
 def _radam_denominator(mean_square: Tensor, c: Hyper) -> Tensor:
-    return torch.addcmul(c["offset"], c["adaptive"], root(mean_square))
+    return torch.addcmul(c["offset"], c["adaptive"], torch.sqrt(mean_square))
 
 
 def radam(grads: Tensor, state: State, params: Tensor, c: Hyper) -> tuple[Tensor, State]:

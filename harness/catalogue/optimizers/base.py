@@ -95,14 +95,6 @@ def divided(params: Tensor, numerator: Tensor, denominator: Tensor) -> Tensor:
     return torch.addcdiv(params, numerator, denominator, value=-1)
 
 
-def root(squares: Tensor) -> Tensor:
-    """The square root, as the reciprocal of its reciprocal.
-
-    On a CPU torch's own takes ten times as long for a 0, of which dead units leave many.
-    """
-    return squares.rsqrt().reciprocal_()
-
-
 def power(base: Tensor, exponent: Tensor) -> Tensor:
     """Base to the exponent by logarithm: torch.pow's last bit depends on where an element stands."""
     return torch.exp(exponent * torch.log(base))

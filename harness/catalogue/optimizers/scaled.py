@@ -8,7 +8,7 @@ import torch
 from pydantic import Field, PositiveFloat
 from torch import Tensor
 
-from harness.catalogue.optimizers.base import Hyper, SgdOptions, State, divided, penalised, root
+from harness.catalogue.optimizers.base import Hyper, SgdOptions, State, divided, penalised
 from harness.words.ranges import OwnRange
 
 
@@ -37,14 +37,14 @@ class AdadeltaOptions(SgdOptions):
 
 def rate_over_root(state: State, c: Hyper) -> Tensor:
     """Lr / (sqrt(s) + eps), s being the last slot of the state: a sum or mean of squares (..., P)."""
-    return c["lr"] / (root(state[-1]) + c["eps"])
+    return c["lr"] / (torch.sqrt(state[-1]) + c["eps"])
 
 
 def adagrad(grads: Tensor, state: State, params: Tensor, c: Hyper) -> tuple[Tensor, State]:
     """Sum G <- G + g^2, then theta <- theta - lr g / (sqrt(G) + eps) (Duchi et al. 2011)."""
     gradient = penalised(grads, params, c)
     total = torch.addcmul(state[0], gradient, gradient)
-    return divided(params, gradient * c["lr"], root(total).add_(c["eps"])), (total,)
+    return divided(params, gradient * c["lr"], torch.sqrt(total).add_(c["eps"])), (total,)
 
 
 def rmsprop_coefficients(hyper: Hyper, _step: Tensor) -> Hyper:
@@ -59,7 +59,7 @@ def rmsprop(grads: Tensor, state: State, params: Tensor, c: Hyper) -> tuple[Tens
     """
     gradient = penalised(grads, params, c)
     mean_square = torch.lerp(state[0], gradient * gradient, c["share"])
-    return divided(params, gradient * c["lr"], root(mean_square).add_(c["eps"])), (mean_square,)
+    return divided(params, gradient * c["lr"], torch.sqrt(mean_square).add_(c["eps"])), (mean_square,)
 
 
 def adadelta_coefficients(hyper: Hyper, _step: Tensor) -> Hyper:

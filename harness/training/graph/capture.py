@@ -18,7 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from harness.training import products, tanh
+from harness.training import elementwise, products
 from harness.training.graph.constants import FILLED
 from harness.training.graph.nodes import Facts
 from harness.training.graph.tidying import call_directly, tidy
@@ -27,7 +27,7 @@ from harness.training.graph.views import take_out_views
 aten = torch.ops.aten
 
 # Operations that several libraries compute, and what says which is the fastest for given values.
-FASTEST = {operation: module.fastest for module in (products, tanh) for operation in module.BY_NUMPY}
+FASTEST = {operation: module.fastest for module in (products, elementwise) for operation in module.BY_NUMPY}
 
 
 class Captured(NamedTuple):
@@ -181,7 +181,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 class Rehearsal(fx.Interpreter):
     """Runs a tidied graph once and settles what depends on the order of values in memory.
 
-    A view of a value that now has another order becomes a copy; products and tanh go to the fastest library.
+    A view of a value that now has another order becomes a copy; some operations go to the fastest library.
     """
 
     def run_node(self, n: fx.Node) -> Any:
@@ -192,7 +192,10 @@ class Rehearsal(fx.Interpreter):
             return super().run_node(n)
         try:
             return super().run_node(n)
-        except (RuntimeError, ValueError):  # the latter from tensors without numbers, which are tried on devices
+        except (
+            RuntimeError,
+            ValueError,
+        ):  # the latter from tensors without numbers, which are tried on devices
             n.target = aten.reshape.default
             return super().run_node(n)
 

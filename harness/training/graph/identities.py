@@ -75,3 +75,25 @@ def share_views(graph: fx.Graph) -> None:
             if first is not node:
                 node.replace_all_uses_with(first)
                 graph.erase_node(node)
+
+
+def scatter_into_sums(graph: fx.Graph) -> None:
+    """x plus zeros with one value put into every row, a picked value's gradient: these values added to x."""
+    for node in list(graph.nodes):
+        if not is_call(node, aten.add.Tensor) or len(node.args) != 2 or node.kwargs:
+            continue
+        for x, scattered in (node.args, node.args[::-1]):
+            alike = isinstance(x, fx.Node) and kind(x) == kind(node)
+            if alike and _is_one_a_row(scattered, node):
+                node.target, node.args = aten.scatter_add.default, (x, *scattered.args[1:])
+                break
+    drop_dead(graph)
+
+
+def _is_one_a_row(node: Any, reader: fx.Node) -> bool:
+    """Whether a value is zeros but for one element a row, and only the reader reads it."""
+    if not is_call(node, aten.scatter_add.default) or set(node.users) != {reader}:
+        return False
+    zeros, axis, index, _ = node.args
+    one = is_call(zeros, aten.new_zeros.default) and index.meta["val"].shape[axis] == 1
+    return one and kind(node) == kind(reader)

@@ -38,19 +38,27 @@ def spell_out_outer(graph: fx.Graph) -> None:
 
 
 def fuse_bias(graph: fx.Graph) -> None:
-    """bias + bmm(x, w) as one baddbmm, the bias (M, 1, C) or of the product's shape: a pass saved."""
+    """bias + bmm(x, w) as one baddbmm, the bias of the product's shape or (M, 1, C): a pass saved.
+
+    A row (M, 1, C) of many columns is added to the product instead, where that lies: baddbmm would copy
+    it to every row beforehand, which takes longer.
+    """
     for node in list(graph.nodes):
         if not is_call(node, aten.add.Tensor) or len(node.args) != 2 or node.kwargs:
             continue
         bias, product = node.args
         if is_call(product, aten._unsafe_view.default):
             product = product.args[0]
-        if is_call(product, aten.bmm.default) and _is_added(bias, product):
-            with graph.inserting_before(node):
-                fused = graph.call_function(aten.baddbmm.default, (bias, *product.args))
-            fused.meta = dict(node.meta)
-            node.replace_all_uses_with(fused)
-            graph.erase_node(node)
+        if not is_call(product, aten.bmm.default) or not _is_added(bias, product):
+            continue
+        if bias.meta["val"].shape != product.meta["val"].shape and product.meta["val"].shape[2] >= NARROW:
+            node.args = (product, bias)
+            continue
+        with graph.inserting_before(node):
+            fused = graph.call_function(aten.baddbmm.default, (bias, *product.args))
+        fused.meta = dict(node.meta)
+        node.replace_all_uses_with(fused)
+        graph.erase_node(node)
     drop_dead(graph)
 
 

@@ -21,6 +21,7 @@ IN_PLACE = {
     aten.sub.Tensor: aten.sub_.Tensor,
     aten.mul.Tensor: aten.mul_.Tensor,
     aten.div.Tensor: aten.div_.Tensor,
+    aten.scatter_add.default: aten.scatter_add_.default,
 }
 INTO_GRADIENT = {
     aten.threshold_backward.default: aten.threshold_backward.grad_input,

@@ -8,7 +8,12 @@ import torch
 from torch import Tensor, fx, nn
 
 from harness.training.graph.constants import fold_constants
-from harness.training.graph.identities import drop_empty_sums, drop_identities, share_views
+from harness.training.graph.identities import (
+    drop_empty_sums,
+    drop_identities,
+    scatter_into_sums,
+    share_views,
+)
 from harness.training.graph.matrices import (
     fuse_bias,
     pair_vectors,
@@ -29,6 +34,7 @@ def tidy(graph: fx.Graph, constants: nn.Module) -> None:
     if changes_what_it_reads(graph):
         pair_vectors(graph)
         return
+    scatter_into_sums(graph)
     fold_constants(graph, constants)
     for change in (
         drop_identities,

@@ -1,17 +1,21 @@
-"""tanh by NumPy: as exact as torch's, the same for a number wherever it stands, alone as in a stack."""
+"""tanh and roots by NumPy: as exact as torch's, the same for a number wherever it stands, also in a stack."""
+
+import math
 
 import numpy as np
 import pytest
 import torch
 
-from harness.training import tanh as module
+from harness.training import elementwise as module
+from harness.training.elementwise import SQRT, TANH, fastest
 from harness.training.graph.capture import captured
 from harness.training.run import _shared_program
-from harness.training.tanh import fastest, tanh, tanh_in_place
 from tests.training.examples import train_together, trial_of
 from tests.training.test_equality import assert_same
 
 aten = torch.ops.aten
+tanh, tanh_in_place = TANH.values()
+sqrt, sqrt_in_place = SQRT.values()
 WIDE = torch.linspace(-12, 12, 20_001)
 
 
@@ -46,6 +50,22 @@ def test_which_library_is_the_processors_matter(amd, monkeypatch):
     assert fastest(aten.tanh.default, [WIDE.to("meta")]) is aten.tanh.default
     run = captured(torch.tanh, (WIDE,))
     assert torch.equal(run(WIDE), tanh(WIDE) if amd else torch.tanh(WIDE))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_roots_are_rounded_as_the_standard_says(dtype):
+    """The nearest number to the root, whatever the place: so is torch's but for speed."""
+    x = torch.cat([torch.zeros(7), torch.logspace(-37, 38, 10_001), torch.tensor([torch.inf])]).to(dtype)
+    exact = torch.tensor([math.sqrt(value) for value in x.tolist()], dtype=torch.float64).to(dtype)
+    assert torch.equal(sqrt(x), exact)
+    own = x.clone()
+    assert sqrt_in_place(own) is own
+    assert torch.equal(own, exact)
+    assert fastest(aten.sqrt.default, [x]) is sqrt
+    assert fastest(aten.sqrt.default, [x.bfloat16()]) is aten.sqrt.default
+    run = captured(lambda a: (a.sqrt(), (a + 0.0).sqrt()), (x,))
+    for found in run(x):
+        assert torch.equal(found, exact)
 
 
 @pytest.mark.parametrize("amd", [True, False])
