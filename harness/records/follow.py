@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
 import sys
@@ -11,7 +10,7 @@ from pathlib import Path
 
 from harness.errors import HarnessError, RunFailed
 from harness.records.files import read_json, write_json
-from harness.records.mirror import Mirror, Places, places
+from harness.records.mirror import Mirror, Places, places, seldom_collected
 from harness.records.mirror_process import STATE_FILE
 
 log = logging.getLogger(__name__)
@@ -71,8 +70,6 @@ def _note(where: Places, mirrored: int | None, error: str) -> None:
 def main() -> int:
     """Follow at low priority, so that training has the processor."""
     os.nice(10)
-    gc.freeze()  # what the libraries made at import lives as long as we do
-    gc.set_threshold(50_000, 20, 50)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     results_root, study, *reports = sys.argv[1:]
     ended = threading.Event()
@@ -83,7 +80,8 @@ def main() -> int:
 
     threading.Thread(target=wait_for_the_end, daemon=True).start()
     where = places(Path(results_root), study, reports_root=reports[0] if reports else None)
-    return 0 if follow(where, ended) else 1
+    with seldom_collected():
+        return 0 if follow(where, ended) else 1
 
 
 if __name__ == "__main__":
