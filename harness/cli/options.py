@@ -75,8 +75,8 @@ LargestStack = Annotated[
     typer.Option(
         metavar="N",
         callback=FROM_ONE,
-        help="Most trials trained together as one stack, if not given 256, and 4096 on a GPU; "
-        "fewer where that is faster.",
+        help="Most trials trained together as one stack: 256 if not given, 4096 on a GPU. "
+        "Fewer where that is faster.",
     ),
 ]
 Amend = Annotated[

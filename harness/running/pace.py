@@ -44,7 +44,7 @@ MEMORY_SHARE = 0.5  # of what is free to one worker
 
 
 class Timed(NamedTuple):
-    """Seconds a step of each model takes, and whether that is as a CUDA graph."""
+    """Seconds a step takes, of a stack or of each of its models, and whether that is as a CUDA graph."""
 
     step_s: float
     by_graph: bool = False
