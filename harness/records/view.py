@@ -47,15 +47,18 @@ def note(design: Design, verdict: StudyVerdict | None) -> str:
 
 
 def view_state(design: Design, judged: bool) -> str:
-    """The shared view: the columns of the question, best first, a row an arm, judged trials if any.
+    """The shared view: the columns of the question, a row an arm, judged trials if any.
 
-    The keys are those the pages write themselves.
+    By replicate, of which each arm has all: the pages load a hundred runs and take an arm's mean over
+    those, which would be of its best if they came best first. A search's do. The keys are those the pages
+    write themselves.
     """
     metrics = _metrics(design)
+    best_first = design.study.kind == "search" and bool(metrics)
     state: dict[str, Any] = {
         "searchFilter": "tags.arm != ''" + (" AND tags.phase = 'judge'" if judged else ""),
-        "orderByKey": f"metrics.`{metrics[0]}`" if metrics else "attributes.start_time",
-        "orderByAsc": False,
+        "orderByKey": f"metrics.`{metrics[0]}`" if best_first else "tags.`replicate`",
+        "orderByAsc": not best_first,
         "startTime": "ALL",
         "lifecycleFilter": "Active",
         "datasetsFilter": [],

@@ -29,7 +29,7 @@ from harness.records.mirror_process import MirrorProcess
 from harness.records.parts import GROUP, Stored
 from harness.records.store import Store
 from harness.records.tracking import default_uri, tracking_uri
-from harness.records.view import NOTE_TAG, VIEW_TAG, view_url
+from harness.records.view import NOTE_TAG, VIEW_TAG, view_state, view_url
 from harness.words.paths import flatten
 from harness.words.record import Record, Status
 from harness.words.trial import Planned
@@ -365,7 +365,7 @@ def test_the_experiment_explains_itself_and_opens_sorted(where: Places) -> None:
     assert "None yet" in experiment.tags[NOTE_TAG]
     view = json.loads(experiment.tags[VIEW_TAG])
     assert view["searchFilter"] == "tags.arm != '' AND tags.phase = 'judge'"
-    assert view["orderByKey"] == "metrics.`final/test/accuracy`"
+    assert (view["orderByKey"], view["orderByAsc"]) == ("tags.`replicate`", True)  # each arm has all of one
     shown = {
         "tags.`arm`",
         "params.`optimizer.lr`",
@@ -545,3 +545,9 @@ def test_the_collector_is_as_it_was_afterwards() -> None:
         raise ValueError
     assert gc.get_threshold() == before
     assert not gc.get_freeze_count()
+
+
+def test_a_search_opens_with_the_best() -> None:
+    searched = design().model_copy(update={"study": design().study.model_copy(update={"kind": "search"})})
+    view = json.loads(view_state(searched, judged=False))
+    assert (view["orderByKey"], view["orderByAsc"]) == ("metrics.`final/test/accuracy`", False)
