@@ -19,7 +19,7 @@ from harness.cli.folders import check_writable
 from harness.errors import HarnessError
 from harness.records.tracking import is_server, tracking_uri
 from harness.records.ui import wait_healthy
-from harness.running.executors import cores
+from harness.running.cores import cores
 from harness.running.memory import available_bytes
 from harness.running.timing.machine import processor
 from harness.training.products import hindrance, library

@@ -91,8 +91,8 @@ def plan(
     from harness.cli.budget import Means, within
     from harness.cli.pilot import take_pilot
     from harness.cli.running import device_of, load_design
+    from harness.running.cores import workers_on
     from harness.running.cost import make_plan
-    from harness.running.executors import workers_on
     from harness.running.job import largest_on
     from harness.running.search_plan import make_search_plan
     from harness.words.tuning_minima import tuning_caveats
@@ -146,7 +146,8 @@ def run(
     check_asked(named, everything, {"amend": amend, "replicates": replicates, "budget": budget})
     if not everything:
         Asked(named[0], tier, replicates).check(budget)
-    from harness.running.executors import WorkerProcesses, workers_on
+    from harness.running.cores import workers_on
+    from harness.running.executors import WorkerProcesses
 
     with WorkerProcesses(1) as executor:  # it imports what training needs while this process does
         from harness.cli.running import Settings, device_of, run_one
@@ -227,15 +228,18 @@ def list_claims(
 
 def _run_controls(names: list[str], tier: str | None, results: Path, reports: Path) -> list[str]:
     """Run them as `harness run` does unless told otherwise; those that failed."""
-    from harness.running.executors import WorkerProcesses, workers_on
+    from harness.running.cores import workers_on
+    from harness.running.executors import WorkerProcesses
 
     with WorkerProcesses(1) as executor:
         from harness.cli.many import run_controls
         from harness.cli.running import Settings, device_of
+        from harness.running.job import largest_on
 
         found = device_of("auto")
         executor.grow(workers_on(found))
-        return run_controls(names, tier, Settings(results, reports, executor, found, 256, None, mlflow=True))
+        settings = Settings(results, reports, executor, found, largest_on(found), None, mlflow=True)
+        return run_controls(names, tier, settings)
 
 
 @app.command("compare")

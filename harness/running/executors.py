@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
 import queue
 import threading
 from concurrent.futures import Future
@@ -92,16 +91,6 @@ class WorkerProcesses:
         self._closing = threading.Event()
         self._slots: list[_Slot] = []
         self.grow(workers)
-
-
-def cores() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def workers_on(device: str) -> int:
-    """How many workers a device is given: one a core, and one a GPU."""
-    return cores() if device == "cpu" else 1
 
 
 class _Task:

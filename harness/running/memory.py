@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from harness.running.executors import cores
+from harness.running.cores import cores
 
 UNIT = 1 if sys.platform == "darwin" else 1024  # bytes of getrusage's peak
 OUT_OF_MEMORY = (MemoryError, torch.OutOfMemoryError)

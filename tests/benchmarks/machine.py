@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 import torch
 
-from harness.running.executors import cores
+from harness.running.cores import cores
 from harness.running.timing.machine import device_name, processor
 from harness.training.products import library
 

@@ -12,7 +12,7 @@ from harness.cli import show
 from harness.cli.asked import Asked
 from harness.cli.running import Settings
 from harness.errors import BadInput
-from harness.running.executors import cores
+from harness.running.cores import cores
 from harness.words.design import Design
 from tests.cli.conftest import Harness, NoWorkers, files
 

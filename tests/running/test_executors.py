@@ -14,7 +14,8 @@ from harness.planning.trials import judge_trials
 from harness.running import executors as executors_module
 from harness.running import worker as worker_module
 from harness.running.batch import run_batch
-from harness.running.executors import MAX_TRIES, WorkerProcesses, cores, workers_on
+from harness.running.cores import cores, workers_on
+from harness.running.executors import MAX_TRIES, WorkerProcesses
 from harness.running.here import ThisProcess
 from harness.running.job import Job, run_job
 from harness.running.worker import work

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 import harness
-from harness.running.executors import cores
+from harness.running.cores import cores
 from harness.training.products import device_name, first_core, library
 
 
