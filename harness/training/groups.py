@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from harness.catalogue.optimizers import OPTIMIZERS, Hyper, Optimizer, State
+from harness.training.graph.capture import ByShape
 from harness.training.members import hyperparameters
 from harness.training.stack import optimizer_of
 from harness.training.update import Update, rows, update_of
@@ -47,15 +48,18 @@ class Group(NamedTuple):
     def stepped(self, grads: Tensor, params: Tensor, coefficients: Hyper) -> Tensor:
         """The group's parameters (n, P) after a step on gradients (m, P); nothing is changed."""
         own = (rows(grads, self.place), self.state, rows(params, self.place), coefficients)
-        return self.optimizer.rule(*own)[0]
+        after: Tensor = _rule_of(self.name)(*own)[0]
+        return after
 
     def effective_rate(self, rates: Tensor, coefficients: Hyper) -> Tensor:
         """Each parameter's own learning rate in the step just taken, (n, P) or, where all share it, (n, 1).
 
         `rates` (m, 1) are the learning rates of that step, `coefficients` its.
         """
-        rule = self.optimizer.effective_rate
-        return rates[self.place] if rule is None else rule(self.state, coefficients)
+        if self.optimizer.effective_rate is None:
+            return rates[self.place]
+        own: Tensor = _rate_of(self.name)(self.state, coefficients)
+        return own
 
 
 def groups_of(trials: Sequence[Trial], params: Tensor) -> list[Group]:
@@ -86,3 +90,22 @@ def kept(groups: Sequence[Group], keep: Tensor) -> list[Group]:
 @cache
 def _update_of(optimizer: str) -> Update:
     return update_of(OPTIMIZERS[optimizer])
+
+
+# Recorded like the step: a root by another library could differ in its last bit from place to place.
+@cache
+def _rule_of(optimizer: str) -> ByShape:
+    return ByShape(OPTIMIZERS[optimizer].rule)
+
+
+@cache
+def _rate_of(optimizer: str) -> ByShape:
+    rate = OPTIMIZERS[optimizer].effective_rate
+    assert rate is not None
+    return ByShape(rate)
+
+
+def forget() -> None:
+    """Let go of what was recorded, so that it is recorded anew."""
+    for recorded in (_update_of, _rule_of, _rate_of):
+        recorded.cache_clear()

@@ -8,7 +8,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from harness.training import cuda_graph
+from harness.training import cuda_graph, groups
 from harness.training import run as run_module
 from harness.training.graph import capture
 from harness.training.train import train
@@ -76,9 +76,15 @@ def tapes(monkeypatch):
 
     monkeypatch.setattr(cuda_graph, "recorded", recorded)
     monkeypatch.setattr(capture, "FASTEST", {})
-    run_module._shared_program.cache_clear()
+    forget()
     yield found
+    forget()
+
+
+def forget():
+    """What was recorded with other libraries is recorded anew."""
     run_module._shared_program.cache_clear()
+    groups.forget()
 
 
 def by_graph(trials, cache_dir, device="cpu"):

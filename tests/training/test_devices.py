@@ -65,7 +65,7 @@ def fake(monkeypatch):
 
 def _forget():
     run_module._shared_program.cache_clear()
-    groups._update_of.cache_clear()
+    groups.forget()
 
 
 @pytest.mark.parametrize("kind", ALL)
