@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import groupby
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -48,7 +48,7 @@ class Group(NamedTuple):
     def stepped(self, grads: Tensor, params: Tensor, coefficients: Hyper) -> Tensor:
         """The group's parameters (n, P) after a step on gradients (m, P); nothing is changed."""
         own = (rows(grads, self.place), self.state, rows(params, self.place), coefficients)
-        after: Tensor = _rule_of(self.name)(*own)[0]
+        after: Tensor = _recorded(self.optimizer.rule)(*own)[0]
         return after
 
     def effective_rate(self, rates: Tensor, coefficients: Hyper) -> Tensor:
@@ -56,9 +56,8 @@ class Group(NamedTuple):
 
         `rates` (m, 1) are the learning rates of that step, `coefficients` its.
         """
-        if self.optimizer.effective_rate is None:
-            return rates[self.place]
-        own: Tensor = _rate_of(self.name)(self.state, coefficients)
+        rule = self.optimizer.effective_rate
+        own: Tensor = rates[self.place] if rule is None else _recorded(rule)(self.state, coefficients)
         return own
 
 
@@ -92,20 +91,13 @@ def _update_of(optimizer: str) -> Update:
     return update_of(OPTIMIZERS[optimizer])
 
 
-# Recorded like the step: a root by another library could differ in its last bit from place to place.
 @cache
-def _rule_of(optimizer: str) -> ByShape:
-    return ByShape(OPTIMIZERS[optimizer].rule)
-
-
-@cache
-def _rate_of(optimizer: str) -> ByShape:
-    rate = OPTIMIZERS[optimizer].effective_rate
-    assert rate is not None
-    return ByShape(rate)
+def _recorded(rule: Callable[..., Any]) -> ByShape:
+    """Recorded like the step: a root by another library may differ in its last bit from place to place."""
+    return ByShape(rule)
 
 
 def forget() -> None:
     """Let go of what was recorded, so that it is recorded anew."""
-    for recorded in (_update_of, _rule_of, _rate_of):
-        recorded.cache_clear()
+    _update_of.cache_clear()
+    _recorded.cache_clear()

@@ -192,10 +192,7 @@ class Rehearsal(fx.Interpreter):
             return super().run_node(n)
         try:
             return super().run_node(n)
-        except (
-            RuntimeError,
-            ValueError,
-        ):  # the latter from tensors without numbers, which are tried on devices
+        except (RuntimeError, ValueError):  # the latter of torch's fake tensors
             n.target = aten.reshape.default
             return super().run_node(n)
 
