@@ -248,8 +248,6 @@ class Mirror:
         for i in range(max(len(values), len(settings))):  # one call, but for a very long curve
             metrics = values[i] if i < len(values) else []
             self._client.log_batch(run, metrics, settings[i] if i < len(settings) else [])
-        if data := runs.inputs(stored):
-            self._client.log_inputs(run, data)
         if too_long:
             self._client.log_text(run, json.dumps(stored.record.config, indent=1), "config.json")
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any, TypeVar
 
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
+from mlflow.entities import Metric, Param
 
 from harness.records.parts import Stored
 from harness.words.base import content_hash
@@ -21,7 +21,6 @@ T = TypeVar("T")
 PARAMS_A_CALL = 100
 METRICS_A_CALL = 1000
 CURVE_VALUES = 128  # of a run, about, at 0.07 ms each: four curves of a run of 30 epochs are shown whole
-LONGEST_DIGEST = 36  # of a data set: more is an error
 FEWEST_POINTS = 10  # a curve keeps, however many curves there are
 LONGEST_VALUE = 500  # characters; MLflow cuts params at 6,000 and tags at 8,000 without a word
 
@@ -97,17 +96,6 @@ def metrics(stored: Stored) -> list[Metric]:
     single |= {"time/trial_s": record.time_s, "size/parameters": float(record.n_parameters)}
     # At step 0 MLflow draws a bar an arm; at any other step, a line of one point.
     return found + [Metric(clean(k), v, ended_ms, 0) for k, v in single.items() if math.isfinite(v)]
-
-
-def inputs(stored: Stored) -> list[DatasetInput]:
-    """The trial's data set by name and fingerprint, its options as the source; none where it had none."""
-    record = stored.record
-    data, digest = record.config.get("data"), record.provenance.data_fingerprint
-    if not digest or not isinstance(data, dict):
-        return []
-    name = str(data.get("name") or data.get("file") or "data")
-    found = Dataset(cut(name), digest[:LONGEST_DIGEST], "harness", json.dumps(data, sort_keys=True))
-    return [DatasetInput(found, [InputTag("mlflow.data.context", "training")])]
 
 
 def points(evaluations: int, curves: int) -> list[int]:

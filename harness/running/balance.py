@@ -63,10 +63,17 @@ def _loads(shares: Sequence[Sequence[Stack]], cost: Cost) -> list[float]:
 
 
 def _cut(parts: Sequence[Stack], stack: Stack, share: float, cost: Cost) -> list[Stack]:
-    """The parts, longest first, with about a share of one of them as a stack of its own."""
+    """The parts, longest first, with about a share of one of them as a stack of its own.
+
+    Its trials are dealt out, so that both have their share of each optimizer and of those that diverge.
+    """
     n = len(stack.trials)
     first = min(max(n - round(share * n), 1), n - 1)
-    halves = [stack._replace(trials=stack.trials[:first]), stack._replace(trials=stack.trials[first:])]
+    stays = [(i + 1) * first // n > i * first // n for i in range(n)]
+    halves = [
+        stack._replace(trials=tuple(t for t, own in zip(stack.trials, stays, strict=True) if own is half))
+        for half in (True, False)
+    ]
     return sorted([*(p for p in parts if p is not stack), *halves], key=cost, reverse=True)
 
 

@@ -9,7 +9,7 @@ instead of copied there.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from itertools import repeat
+from itertools import islice, repeat
 
 import torch
 from torch import Tensor
@@ -20,7 +20,7 @@ from harness.training.graph.capture import ByShape
 Update = Callable[[Sequence[Tensor], State, Tensor, Hyper], None]
 
 JOINED_BYTES = 1 << 17  # of one tensor: up to there copying it takes less time than the rule's calls
-BLOCK_BYTES = 1 << 20  # of one tensor: a rule touches up to seven; larger ones leave a core's own cache
+BLOCK_BYTES = 1 << 19  # of one tensor: a rule touches up to seven; larger ones leave a core's own cache
 
 
 def update_of(optimizer: Optimizer) -> Update:
@@ -28,20 +28,21 @@ def update_of(optimizer: Optimizer) -> Update:
 
     def update(grads: Sequence[Tensor], state: State, params: Tensor, coefficients: Hyper) -> None:
         grads = joined(grads)
-        sizes = [part.shape[1] for part in grads]
-        slots = zip(*(_split(slot, sizes) for slot in state), strict=True) if state else repeat(())
-        for part, own, own_slots in zip(grads, _split(params, sizes), slots, strict=False):
-            for block in _blocks(part):
-                c = {name: rows(value, block) for name, value in coefficients.items()}
-                its_slots = tuple(rows(slot, block) for slot in own_slots)
-                _apply(optimizer, rows(part, block), its_slots, rows(own, block), c)
+        widths = [part.shape[1] for part in grads]
+        slots = zip(*(_split(slot, widths, 1) for slot in state), strict=True) if state else repeat(())
+        for part, own, own_slots in zip(grads, _split(params, widths, 1), slots, strict=False):
+            values, heights = (part, own, *own_slots, *coefficients.values()), _heights(part)
+            for block in zip(*(_split(value, heights, 0) for value in values), strict=True):
+                rest = iter(block[2:])
+                its_slots = tuple(islice(rest, len(own_slots)))
+                _apply(optimizer, block[0], its_slots, block[1], dict(zip(coefficients, rest, strict=True)))
 
     return ByShape(update, _sizes)
 
 
-def _split(values: Tensor, sizes: list[int]) -> tuple[Tensor, ...]:
-    """Values (m, P) a part; the tensor itself where that is one, for less than a view costs."""
-    return (values,) if len(sizes) == 1 else torch.split(values, sizes, 1)
+def _split(values: Tensor, sizes: list[int], axis: int) -> tuple[Tensor, ...]:
+    """Values by parts of an axis; the tensor itself where that is one, for less than a view costs."""
+    return (values,) if len(sizes) == 1 else torch.split(values, sizes, axis)
 
 
 def _sizes(grads: Sequence[Tensor], state: State, params: Tensor, coefficients: Hyper) -> Hashable:
@@ -69,11 +70,11 @@ def joined(parts: Sequence[Tensor]) -> tuple[Tensor, ...]:
     return tuple(group[0] if len(group) == 1 else torch.cat(group, 1) for group in groups)
 
 
-def _blocks(part: Tensor) -> list[slice]:
-    """Models whose part (m, n) stays in a core's cache through the whole rule; all of them on a GPU."""
-    bytes_each = part.shape[1] * part.element_size()
-    rows = len(part) if part.is_cuda else max(1, BLOCK_BYTES // bytes_each)
-    return [slice(start, start + rows) for start in range(0, len(part), rows)]
+def _heights(part: Tensor) -> list[int]:
+    """By how many models a part (m, n) stays in a core's cache through the whole rule; by all on a GPU."""
+    m, bytes_each = len(part), part.shape[1] * part.element_size()
+    height = m if part.is_cuda else max(1, BLOCK_BYTES // bytes_each)
+    return [min(height, m - start) for start in range(0, m, height)]
 
 
 def rows(values: Tensor, block: slice) -> Tensor:

@@ -484,18 +484,6 @@ def test_a_mirror_that_is_late_is_ended(where: Places) -> None:
     assert process.stop(0.0) is False
 
 
-def test_a_run_names_its_data(where: Places) -> None:
-    no_data = record(2).provenance.model_copy(update={"data_fingerprint": ""})
-    put(where, record(0), record(1), record(2, provenance=no_data))
-    sync(where)
-    found = [
-        [(i.dataset.name, i.dataset.digest, json.loads(i.dataset.source)) for i in run.inputs.dataset_inputs]
-        for run in sorted(mlflow_runs(where), key=lambda r: r.data.tags["replicate"])
-    ]
-    named = ("mnist1d", "f" * 16, config()["data"])
-    assert found == [[named], [named], []]
-
-
 @pytest.mark.parametrize("curves", [0, 1, 4, 60])
 @pytest.mark.parametrize("evaluations", [0, 1, 2, 10, 31, 1_000])
 def test_points_of_long_curves_are_thinned_evenly(evaluations: int, curves: int) -> None:

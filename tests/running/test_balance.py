@@ -47,9 +47,16 @@ def test_a_cut_that_costs_more_than_it_saves_is_not_made():
     assert balanced(stacks, 2, with_overhead) == stacks
 
 
-def test_cut_trials_keep_their_order():
-    (first, second) = balanced([stack("a", 5)], 2, linear)
-    assert first.trials + second.trials == stack("a", 5).trials
+@pytest.mark.parametrize("size", [2, 5, 12, 72])
+def test_cut_trials_are_dealt_out_in_their_order(size):
+    whole = stack("a", size).trials
+    parts = balanced([Stack("a", whole)], 2, linear)
+    for part in parts:
+        places = [whole.index(trial) for trial in part.trials]
+        assert places == sorted(places)
+        for end in range(size + 1):  # of any group of neighbours, an optimizer's, each has its share
+            expected = end * len(part.trials) / size
+            assert abs(sum(place < end for place in places) - expected) < 1
 
 
 @pytest.fixture
