@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from harness.catalogue.activations import ACTIVATIONS
 from harness.catalogue.dropout import Dropout, Rate
 from harness.catalogue.inits import InitOptions
+from harness.catalogue.losses import softmax
 from harness.errors import BadInput
 from harness.words.limits import Layers, Units
 
@@ -33,12 +34,6 @@ class AttentionOptions(InitOptions):
         if self.width % self.heads:
             raise ValueError(f"width {self.width} doesn't divide into {self.heads} heads; make it a multiple")
         return self
-
-
-def softmax(x: Tensor) -> Tensor:
-    """exp(x) / sum exp(x) over the last axis."""
-    powers = (x - x.detach().amax(-1, keepdim=True)).exp()
-    return powers / powers.sum(-1, keepdim=True)
 
 
 class SelfAttention(nn.Module):

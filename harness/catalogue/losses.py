@@ -56,10 +56,21 @@ def as_values(targets: Tensor, outputs: Tensor) -> Tensor:
 def log_partition(outputs: Tensor) -> tuple[Tensor, Tensor]:
     """Logits less their largest, and the log of the sum of their exponentials (..., 1).
 
-    Written out: torch's log_softmax takes three times as long on rows of ten classes.
+    Written out: torch's log_softmax and softmax take three to four times as long on rows of ten classes.
     """
-    shifted = outputs - outputs.detach().amax(-1, keepdim=True)
+    shifted = less_largest(outputs)
     return shifted, shifted.exp().sum(-1, keepdim=True).log()
+
+
+def less_largest(x: Tensor) -> Tensor:
+    """The values less the largest of their last axis: no exponential of them is above 1."""
+    return x - x.detach().amax(-1, keepdim=True)
+
+
+def softmax(x: Tensor) -> Tensor:
+    """exp(x) / sum exp(x) over the last axis, written out like `log_partition`."""
+    powers = less_largest(x).exp()
+    return powers / powers.sum(-1, keepdim=True)
 
 
 def cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -103,8 +114,7 @@ def cross_entropy_one_hot(outputs: Tensor, targets: Tensor) -> Tensor:
 
 def softmax_mse(outputs: Tensor, targets: Tensor) -> Tensor:
     """Mean over classes of (softmax(outputs) - one-hot target)^2; outputs are logits."""
-    shifted, log_sum = log_partition(outputs)
-    return mse((shifted - log_sum).exp(), targets)
+    return mse(softmax(outputs), targets)
 
 
 def mae(outputs: Tensor, targets: Tensor) -> Tensor:

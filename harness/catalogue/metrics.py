@@ -23,9 +23,11 @@ from harness.catalogue.losses import (
     gaussian_nll,
     halves,
     itself,
+    less_largest,
     mae,
     mse,
     root,
+    softmax,
 )
 
 CENTRAL = 0.9  # probability of the interval whose coverage is measured
@@ -65,7 +67,7 @@ def rest(mean: Tensor) -> Tensor:
 
 def brier(outputs: Tensor, targets: Tensor) -> Tensor:
     """Sum over classes of (softmax - one-hot)^2 (Brier 1950)."""
-    return (torch.softmax(outputs, -1) - as_values(targets, outputs)).square().sum(-1)
+    return (softmax(outputs) - as_values(targets, outputs)).square().sum(-1)
 
 
 def confidence_gaps(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -73,7 +75,7 @@ def confidence_gaps(outputs: Tensor, targets: Tensor) -> Tensor:
 
     Confidence is the largest softmax; bin k holds confidences in (k / BINS, (k + 1) / BINS].
     """
-    confidence = torch.softmax(outputs, -1).amax(-1)
+    confidence = 1 / less_largest(outputs).exp().sum(-1)  # the largest's own exponential is 1
     place = (confidence * BINS).ceil().clamp(1, BINS) - 1
     gap = accuracy(outputs, targets) - confidence
     return gap.unsqueeze(-1) * (place.unsqueeze(-1) == torch.arange(BINS, device=outputs.device))

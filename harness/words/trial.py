@@ -11,7 +11,7 @@ from harness.words.base import Word, content_hash
 Phase = Literal["tune", "judge", "pilot"]  # no two share a seed
 
 # Raised when a change to the code changes what a trial computes: old records are then no longer reused.
-NUMERICS = 8
+NUMERICS = 9
 
 
 class Trial(Word):
