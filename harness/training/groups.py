@@ -14,8 +14,10 @@ from harness.catalogue.optimizers import OPTIMIZERS, Hyper, Optimizer, State
 from harness.training.graph.capture import ByShape
 from harness.training.members import hyperparameters
 from harness.training.stack import optimizer_of
-from harness.training.update import Update, rows, update_of
+from harness.training.update import rows, update_of
 from harness.words.trial import Trial
+
+Update = Callable[[Sequence[Tensor], Hyper], None]
 
 
 class Group(NamedTuple):
@@ -40,10 +42,11 @@ class Group(NamedTuple):
         columns = (v.unbind() if v.dim() == 3 else (v,) * len(numbers) for v in found.values())
         return [dict(zip(found, values, strict=True)) for values in zip(*columns, strict=True)]
 
-    def take_step(self, grads: Sequence[Tensor], params: Tensor, coefficients: Hyper) -> None:
-        """Change the group's own rows of params (m, P), and its state, by gradients (m, n) a tensor."""
-        own = [rows(part, self.place) for part in grads]
-        _update_of(self.name)(own, self.state, rows(params, self.place), coefficients)
+    def bound(self, params: Tensor) -> Update:
+        """What changes the group's rows of params (m, P), and its state, by gradients (m, n) a tensor."""
+        update = _update_of(self.name).bound((rows(params, self.place), self.state))
+        place = self.place
+        return lambda grads, coefficients: update([rows(part, place) for part in grads], coefficients)
 
     def stepped(self, grads: Tensor, params: Tensor, coefficients: Hyper) -> Tensor:
         """The group's parameters (n, P) after a step on gradients (m, P); nothing is changed."""
@@ -87,7 +90,7 @@ def kept(groups: Sequence[Group], keep: Tensor) -> list[Group]:
 
 
 @cache
-def _update_of(optimizer: str) -> Update:
+def _update_of(optimizer: str) -> ByShape:
     return update_of(OPTIMIZERS[optimizer])
 
 

@@ -21,7 +21,7 @@ from harness.catalogue.schedules import SCHEDULES, Heard, silence
 from harness.errors import BadInput
 from harness.training.evaluate import Statistics, stacked, values
 from harness.training.graph.capture import bound
-from harness.training.groups import Group, groups_of, kept
+from harness.training.groups import Group, Update, groups_of, kept
 from harness.training.leaving import EarlyStopping, Weights, early_stopping
 from harness.training.members import Batch, StackData, dtype_of, learning_rates, sent, stack_data, strengths
 from harness.training.penalty import Penalties, penalties
@@ -52,6 +52,14 @@ class Evaluation(NamedTuple):
         """A metric by its full name: `val/loss`, (M,) float64."""
         split, _, name = metric.partition("/")
         return self.seen[split].value(metrics[name])
+
+
+class Bound(NamedTuple):
+    """A step's functions, bound to parameters (m, P) that they read and change in place."""
+
+    params: Tensor
+    gradient: BoundGradient
+    updates: list[Update]  # one a group
 
 
 @dataclass
@@ -87,14 +95,15 @@ class Run:
     ended: dict[str, Statistics] = field(default_factory=dict)  # of the last evaluation, if at the plan's end
     probed: list[Probed] = field(default_factory=list)  # M
     refusal: str | None = None  # why its steps are not taken as asked, if they aren't
-    _gradient: tuple[Tensor, BoundGradient] | None = None  # and the parameters it is of
+    _bound: Bound | None = None
 
     @property
-    def gradient(self) -> BoundGradient:
-        """The program's gradient at these parameters."""
-        if self._gradient is None or self._gradient[0] is not self.params:
-            self._gradient = self.params, bound(self.program.gradient, self.params)
-        return self._gradient[1]
+    def bound(self) -> Bound:
+        """What a step computes, at the parameters of now."""
+        if self._bound is None or self._bound.params is not self.params:
+            gradient = bound(self.program.gradient, self.params)
+            self._bound = Bound(self.params, gradient, [group.bound(self.params) for group in self.groups])
+        return self._bound
 
     def gather(self, keep: Tensor) -> None:
         """Go on with the members at `keep` (indices into m) alone."""

@@ -119,13 +119,14 @@ def train_step(run: Run, step: int | Tensor, batch: Batch, coefficients: Coeffic
     x, y = batch
     if augment != "none":
         x = augmented(augment, x, mix(mix(run.keys ^ step)), run.strength)
-    grads, (loss, run.buffers) = run.gradient(run.buffers, x, y)
+    bound = run.bound
+    grads, (loss, run.buffers) = bound.gradient(run.buffers, x, y)
     if run.penalties.any:
         grads = run.penalties.applied(grads, run.params)
-    if len(run.groups) > 1:  # once for all of them
+    if len(bound.updates) > 1:  # once for all of them
         grads = joined(grads)
-    for group, its in zip(run.groups, coefficients, strict=True):
-        group.take_step(grads, run.params, its)
+    for update, its in zip(bound.updates, coefficients, strict=True):
+        update(grads, its)
     return loss
 
 

@@ -8,8 +8,7 @@ instead of copied there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
-from itertools import islice, repeat
+from collections.abc import Hashable, Sequence
 
 import torch
 from torch import Tensor
@@ -17,25 +16,26 @@ from torch import Tensor
 from harness.catalogue.optimizers import Hyper, Optimizer, State
 from harness.training.graph.capture import ByShape
 
-Update = Callable[[Sequence[Tensor], State, Tensor, Hyper], None]
+Own = tuple[Tensor, State]  # what a step changes in place: parameters (m, P), and (m, P) a slot
 
 JOINED_BYTES = 1 << 17  # of one tensor: up to there copying it takes less time than the rule's calls
 BLOCK_BYTES = 1 << 19  # of one tensor: a rule touches up to seven; larger ones leave a core's own cache
 
 
-def update_of(optimizer: Optimizer) -> Update:
-    """`update(grads, state, params, coefficients)` changes state and params (m, P) by the rule."""
+def update_of(optimizer: Optimizer) -> ByShape:
+    """`update((params, state), grads, coefficients)` changes params and state (m, P) by the rule."""
 
-    def update(grads: Sequence[Tensor], state: State, params: Tensor, coefficients: Hyper) -> None:
+    def update(own: Own, grads: Sequence[Tensor], coefficients: Hyper) -> None:
+        params, state = own
         grads = joined(grads)
         widths = [part.shape[1] for part in grads]
-        slots = zip(*(_split(slot, widths, 1) for slot in state), strict=True) if state else repeat(())
-        for part, own, own_slots in zip(grads, _split(params, widths, 1), slots, strict=False):
-            values, heights = (part, own, *own_slots, *coefficients.values()), _heights(part)
+        places = zip(*(_split(value, widths, 1) for value in (params, *state)), strict=True)
+        for part, changed in zip(grads, places, strict=True):
+            values, heights = (part, *changed, *coefficients.values()), _heights(part)
             for block in zip(*(_split(value, heights, 0) for value in values), strict=True):
-                rest = iter(block[2:])
-                its_slots = tuple(islice(rest, len(own_slots)))
-                _apply(optimizer, block[0], its_slots, block[1], dict(zip(coefficients, rest, strict=True)))
+                its_grads, its_params, *rest = block
+                its_state, its = tuple(rest[: len(state)]), rest[len(state) :]
+                _apply(optimizer, its_grads, its_state, its_params, dict(zip(coefficients, its, strict=True)))
 
     return ByShape(update, _sizes)
 
@@ -45,10 +45,9 @@ def _split(values: Tensor, sizes: list[int], axis: int) -> tuple[Tensor, ...]:
     return (values,) if len(sizes) == 1 else torch.split(values, sizes, axis)
 
 
-def _sizes(grads: Sequence[Tensor], state: State, params: Tensor, coefficients: Hyper) -> Hashable:
-    """What tells the shapes of all arguments, for less than asking each."""
-    del state
-    return params.shape, tuple([part.shape[1] for part in grads]), tuple(coefficients)
+def _sizes(grads: Sequence[Tensor], coefficients: Hyper) -> Hashable:
+    """What tells the shapes of all arguments but the first, for less than asking each."""
+    return tuple([part.shape[1] for part in grads]), tuple(coefficients)
 
 
 def _apply(optimizer: Optimizer, grads: Tensor, state: State, params: Tensor, coefficients: Hyper) -> None:

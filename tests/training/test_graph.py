@@ -101,6 +101,25 @@ def test_what_is_bound_follows_its_first_argument():
     assert torch.equal(bound(product, w)({"x": x}), product(w, {"x": x}))
 
 
+def test_all_tensors_of_the_first_argument_may_change_in_place():
+    def update(own, x):
+        w, (slot,) = own
+        for part, kept, given in zip(
+            w.split([1, 3], 1), slot.split([1, 3], 1), x.split([1, 3], 1), strict=True
+        ):
+            kept.copy_(kept * 0.5 + given)
+            part.copy_(part - kept)
+
+    own, like = ((ones(3, 4), (ones(3, 4) + 1,)) for _ in range(2))
+    step = bound(ByShape(update), own)
+    for _ in range(3):
+        step(ones(3, 4))
+        update(like, ones(3, 4))
+        own[1][0].mul_(1.5), like[1][0].mul_(1.5)
+    assert torch.equal(own[0], like[0])
+    assert torch.equal(own[1][0], like[1][0])
+
+
 def picked(w, x):
     """A picked value's gradient, scattered into zeros, and another that is added to it."""
     index = torch.tensor([[1], [3], [0]])

@@ -313,7 +313,7 @@ def test_a_stack_computes_what_the_users_class_does(name, cache_dir):
         before = run.data.rows[0].clone()
         x, y = next(run.data.batches(torch.arange(30).expand(1, 3, 30)))
         outputs = run.program.outputs(run.params, run.buffers, x)
-        grads = torch.cat(run.gradient(run.buffers, x, y)[0], 1)
+        grads = torch.cat(run.bound.gradient(run.buffers, x, y)[0], 1)
         assert torch.equal(run.data.rows[0], before)
     for i, flat in enumerate(run.params):
         plain = scope[name](n_outputs=10)

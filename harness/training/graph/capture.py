@@ -33,15 +33,16 @@ FASTEST = {operation: module.fastest for module in (products, elementwise) for o
 class Captured(NamedTuple):
     """A function as a tidied graph, for arguments of the shapes it was recorded with.
 
-    `body(*views(first), *leaves)` with the `leaves` of all arguments, of which `first` is the first.
+    `body(*views(*first), *first, *rest)` with the leaves of the first argument, and of the others.
     """
 
-    views: Callable[[Tensor], tuple[Tensor, ...]]
+    views: Callable[..., tuple[Tensor, ...]]
     body: Callable[..., Any]
+    n_first: int
 
     def __call__(self, *flat: Tensor) -> Any:
         """What the function gives for arguments of these leaves."""
-        return self.body(*self.views(flat[0]), *flat)
+        return self.body(*self.views(*flat[: self.n_first]), *flat)
 
 
 def captured(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Captured:
@@ -59,10 +60,12 @@ def captured(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Captur
     graph.output(tree_map(recorder.node, result))
     tidy(graph, recorder.constants)
     Rehearsal(recorder.constants, graph=graph).run(*inputs)
-    views = take_out_views(graph)
+    n_first = len(leaves(arguments[0]))
+    views = take_out_views(graph, n_first)
     for part in (views, graph):
         call_directly(part)
-    return Captured(*(fx.GraphModule(recorder.constants, part).forward for part in (views, graph)))
+    forward, of_views = (fx.GraphModule(recorder.constants, part).forward for part in (graph, views))
+    return Captured(of_views, forward, n_first)
 
 
 def leaves(value: Any) -> list[Tensor]:
@@ -86,7 +89,7 @@ def shapes_of(*arguments: Any) -> Hashable:
 
 
 class ByShape:
-    """A function, captured anew for every key of its arguments (some 20 ms each).
+    """A function, captured anew for every shape of its first argument and key of the others (some 20 ms).
 
     Arguments of the same key must have the same shapes, and the same strides where they are viewed.
     """
@@ -95,33 +98,33 @@ class ByShape:
         self._function, self._key = function, key
         self._known: dict[Hashable, Captured] = {}
 
-    def __call__(self, *arguments: Any) -> Any:
+    def __call__(self, first: Any, *rest: Any) -> Any:
         """What the function gives."""
-        return self._captured(arguments)(*leaves(arguments))
+        return self._captured(first, rest)(*leaves(first), *leaves(rest))
 
-    def bound(self, first: Tensor) -> Callable[..., Any]:
+    def bound(self, first: Any) -> Callable[..., Any]:
         """The function of the arguments after `first`, which may change in place: its views are kept."""
+        own = leaves(first)
         bodies: dict[Hashable, Callable[..., Any]] = {}
 
         def call(*rest: Any) -> Any:
-            flat = leaves(rest)
-            found = self._key(flat)
-            if found not in bodies:
-                own = self._captured((first, *rest))
-                bodies[found] = partial(own.body, *own.views(first), first)
-            return bodies[found](*flat)
+            key = self._key(*rest)
+            if key not in bodies:
+                found = self._captured(first, rest)
+                bodies[key] = partial(found.body, *found.views(*own), *own)
+            return bodies[key](*leaves(rest))
 
         return call
 
-    def _captured(self, arguments: tuple[Any, ...]) -> Captured:
-        key = self._key(*arguments)
+    def _captured(self, first: Any, rest: tuple[Any, ...]) -> Captured:
+        key = shapes_of(first), self._key(*rest)
         if key not in self._known:
-            self._known[key] = captured(self._function, arguments)
+            self._known[key] = captured(self._function, (first, *rest))
         return self._known[key]
 
 
-def bound(function: Callable[..., Any], first: Tensor) -> Callable[..., Any]:
-    """A function of the arguments after `first`, a tensor that may change in place."""
+def bound(function: Callable[..., Any], first: Any) -> Callable[..., Any]:
+    """A function of the arguments after `first`, whose tensors may change in place."""
     return function.bound(first) if isinstance(function, ByShape) else partial(function, first)
 
 
