@@ -12,7 +12,7 @@ from harness.catalogue.resolve import data_facts, n_parameters
 from harness.running.pace import Pace, Pacer
 from harness.training.probes import probe_plan
 from harness.training.run import plan_steps
-from harness.training.stack import Stack
+from harness.training.stack import Stack, spread_evenly
 from harness.words.config import RunConfig, batch_size_of
 from harness.words.probes import PROBES
 
@@ -69,9 +69,9 @@ def _cut(parts: Sequence[Stack], stack: Stack, share: float, cost: Cost) -> list
     """
     n = len(stack.trials)
     first = min(max(n - round(share * n), 1), n - 1)
-    stays = [(i + 1) * first // n > i * first // n for i in range(n)]
+    stays = set(spread_evenly(first, n))
     halves = [
-        stack._replace(trials=tuple(t for t, own in zip(stack.trials, stays, strict=True) if own is half))
+        stack._replace(trials=tuple(t for i, t in enumerate(stack.trials) if (i in stays) is half))
         for half in (True, False)
     ]
     return sorted([*(p for p in parts if p is not stack), *halves], key=cost, reverse=True)

@@ -26,7 +26,7 @@ from harness.training.cuda_graph import ByGraph
 from harness.training.members import stacked_orders
 from harness.training.products import device_name, library
 from harness.training.run import Plan, Run, TakeStep, plan_steps, start
-from harness.training.stack import Stack
+from harness.training.stack import Stack, spread_evenly
 from harness.training.train import one_thread, train_step
 from harness.words.base import Word, content_hash
 from harness.words.config import batch_size_of
@@ -203,7 +203,7 @@ def _write(file: Path, pace: Pace) -> None:
 
 def _time(stack: Stack, splits: Sequence[Splits], size: int, device: str) -> Timed:
     """How long a step takes for each of `size` trials, drawn evenly from the stack: of all its optimizers."""
-    drawn = [i * len(stack.trials) // size for i in range(size)]
+    drawn = spread_evenly(size, len(stack.trials))
     trials = tuple(stack.trials[i] for i in drawn)
     data = [splits[i] if len(splits) == len(stack.trials) else splits[0] for i in drawn]
     with one_thread(), torch.no_grad():

@@ -14,7 +14,7 @@ from harness.catalogue.optimizers import OPTIMIZERS, Hyper, Optimizer, State
 from harness.training.graph.capture import ByShape
 from harness.training.members import hyperparameters
 from harness.training.stack import optimizer_of
-from harness.training.update import rows, update_of
+from harness.training.update import update_of
 from harness.words.trial import Trial
 
 Update = Callable[[Sequence[Tensor], Hyper], None]
@@ -44,13 +44,13 @@ class Group(NamedTuple):
 
     def bound(self, params: Tensor) -> Update:
         """What changes the group's rows of params (m, P), and its state, by gradients (m, n) a tensor."""
-        update = _update_of(self.name).bound((rows(params, self.place), self.state))
+        update = _update_of(self.name).bound((_rows(params, self.place), self.state))
         place = self.place
-        return lambda grads, coefficients: update([rows(part, place) for part in grads], coefficients)
+        return lambda grads, coefficients: update([_rows(part, place) for part in grads], coefficients)
 
     def stepped(self, grads: Tensor, params: Tensor, coefficients: Hyper) -> Tensor:
         """The group's parameters (n, P) after a step on gradients (m, P); nothing is changed."""
-        own = (rows(grads, self.place), self.state, rows(params, self.place), coefficients)
+        own = (_rows(grads, self.place), self.state, _rows(params, self.place), coefficients)
         after: Tensor = _recorded(self.optimizer.rule)(*own)[0]
         return after
 
@@ -87,6 +87,11 @@ def kept(groups: Sequence[Group], keep: Tensor) -> list[Group]:
             left.append(Group(group.name, place, hyper, tuple(slot[own] for slot in group.state)))
             start = place.stop
     return left
+
+
+def _rows(values: Tensor, block: slice) -> Tensor:
+    """Some models' rows; the tensor itself where that is all of them, for less than a view costs."""
+    return values if block.start == 0 and block.stop >= len(values) else values[block]
 
 
 @cache

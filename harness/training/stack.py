@@ -83,6 +83,11 @@ def stacks_of(trials: Iterable[Trial], largest: int) -> list[Stack]:
     return [part for stack in stacks for part in stack.parts(largest)]
 
 
+def spread_evenly(count: int, n: int) -> list[int]:
+    """`count` of n places in a stack: of any neighbours, such as an optimizer's trials, their share."""
+    return [i * n // count for i in range(count)]
+
+
 def optimizer_of(trial: Trial) -> str:
     """The name of the trial's optimizer: a stack's neighbours of one name are a group."""
     return str(trial.config["optimizer"]["name"])

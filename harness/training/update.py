@@ -74,8 +74,3 @@ def _heights(part: Tensor) -> list[int]:
     m, bytes_each = len(part), part.shape[1] * part.element_size()
     height = m if part.is_cuda else max(1, BLOCK_BYTES // bytes_each)
     return [min(height, m - start) for start in range(0, m, height)]
-
-
-def rows(values: Tensor, block: slice) -> Tensor:
-    """Some models' rows; the tensor itself where that is all of them, for less than a view costs."""
-    return values if block.start == 0 and block.stop >= len(values) else values[block]

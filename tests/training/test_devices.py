@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from harness.catalogue.networks import NETWORKS
-from harness.training import groups
 from harness.training import run as run_module
 from harness.training.evaluate import statistics
 from harness.training.graph.capture import Recorder
@@ -22,7 +21,7 @@ from harness.training.run import start
 from harness.training.train import one_thread, train_step
 from harness.words.config import batch_size_of
 from tests.training.examples import splits_for
-from tests.training.test_cuda_graph import ALL, trials_of
+from tests.training.test_cuda_graph import ALL, forget, trials_of
 from tests.training.test_no_waiting import MORE
 
 DEVICE = torch.device("meta")
@@ -58,14 +57,9 @@ def fake(monkeypatch):
     monkeypatch.setattr(Tensor, "cpu", brought)
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: contextlib.nullcontext())
     monkeypatch.setattr(torch, "is_autocast_enabled", lambda *_: False)
-    _forget()
+    forget()
     yield FakeTensorMode(allow_non_fake_inputs=True)
-    _forget()
-
-
-def _forget():
-    run_module._shared_program.cache_clear()
-    groups.forget()
+    forget()
 
 
 @pytest.mark.parametrize("kind", ALL)
