@@ -97,15 +97,15 @@ COMPARISONS: tuple[tuple[str, Comparison], ...] = (
     ),
     (
         "a 1-D CNN on MNIST-1D, 36 trials: training and records, processes warm",
-        Comparison("cnn", studies.cnn, NEVER_SLOWER),
+        Comparison("cnn", studies.cnn, NEVER_SLOWER, turns=2),
     ),
     (
         "an LSTM on MNIST-1D, 40 steps of one number, 36 trials: training and records, processes warm",
-        Comparison("lstm", studies.lstm, NEVER_SLOWER),
+        Comparison("lstm", studies.lstm, NEVER_SLOWER, turns=2),
     ),
     (
         "two workers against one on the same 128 trials of MNIST-1D 40-100-100-10",
-        Comparison("workers", studies.workers, _pairs((ONE, TWO, 1.8))),
+        Comparison("workers", studies.workers, _pairs((ONE, TWO, 1.8)), turns=3),
     ),
 )
 

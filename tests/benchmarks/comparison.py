@@ -82,12 +82,14 @@ class Comparison:
     """A case: the study whose trials both sides run (a file, or what makes one), and the ratios wanted.
 
     Against `COMMANDS` a peer's whole process counts, imports included, as the command's does;
-    against `STACKED` only the loop over the trials.
+    against `STACKED` only the loop over the trials. `turns`: how often each side runs in a round; a list
+    of seconds is soon run again, and one run of it says little on a machine whose speed varies.
     """
 
     name: str
     study: Path | MakeStudy
     pairs: tuple[Pair, ...]
+    turns: int = 1
 
 
 class Measured(NamedTuple):
@@ -105,7 +107,7 @@ def compare(comparison: Comparison, session: Session) -> Result:
     result = Result()
     case = _Case(comparison, session, folder)
     runs: dict[str, list[Measured]] = {name: [] for name in case.sides(result)}
-    for turn in range(session.rounds):
+    for turn in range(session.rounds * comparison.turns):
         for name in runs:
             measured = case.measure(name, turn)
             runs[name].append(measured)
