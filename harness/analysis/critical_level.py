@@ -51,12 +51,6 @@ def critical_level(
     return Critical(value, low, high, profile(value), profile)
 
 
-def clopper_pearson(events: int, runs: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """The exact two-sided interval of a probability, 95 % unless said. Source: Clopper and Pearson 1934."""
-    interval = stats.binomtest(events, runs).proportion_ci(confidence, method="exact")
-    return float(interval.low), float(interval.high)
-
-
 def likeliest_slope(positions: Floats, events: Floats, runs: Floats, critical: float) -> float:
     """b of the logistic curve with that critical position that makes the events likeliest."""
     return _fitted(positions, events, runs, critical)[0]

@@ -27,6 +27,7 @@ class Interval(NamedTuple):
     high: float
     standard_error: float
     p_value: float  # NaN where nothing is tested
+    p_method: str = ""  # the test it is of, where that is another than the method's own
 
 
 def paired_t(differences: Floats, variance_ratio: float = 0.0, confidence: float = CONFIDENCE) -> Interval:

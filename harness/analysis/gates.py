@@ -25,6 +25,7 @@ from harness.words.verdict import Gate
 STEP_SECTIONS = ("optimizer", "schedule")  # sections of a config that have no say before the first step
 OVER_LEVELS = (Dose, InteriorOptimum, Threshold)
 MOST_DIVERGED = 0.2
+LISTED_ARMS = 4  # of which each one's number is told
 CEILING = 0.99
 LAST_PART = 0.1  # of training, for G5
 
@@ -91,10 +92,14 @@ def ceiling_or_floor(question: Question) -> GateFinding:
     accuracies = [v if question.outcome.metric.endswith("accuracy") else 1 - v for v in values]
     means = np.array([v.mean() for v in accuracies])
     errors = np.array([v.std(ddof=1) / np.sqrt(len(v)) for v in accuracies])
-    classes = question.evidence.design.data[arms[0]].n_classes
-    at_chance = classes is not None and bool(np.all(np.abs(means - 1 / classes) <= 2 * errors))
+    known = question.evidence.design.data
+    classes = [known[a].n_classes if a in known else None for a in arms]
+    chance = np.array([1 / c if c else np.nan for c in classes])
+    at_chance = bool(np.all(np.abs(means - chance) <= 2 * errors))
     at_ceiling = means.min() > CEILING or 1 - means.min() < 2 * question.margin
     found = f"mean accuracies {', '.join(f'{m:.3f}' for m in means)}"
+    if len(arms) > LISTED_ARMS:
+        found = f"mean accuracies of {len(arms)} arms, {means.min():.3f} to {means.max():.3f}"
     remedy = "choose a harder task" if at_ceiling else "train longer, or choose an easier task"
     return GateFinding.of(arms if at_ceiling or at_chance else (), found, found, remedy)
 

@@ -210,14 +210,17 @@ def _arm_summary(evidence: Evidence, arm: str, judged: Sequence[_Judged]) -> Arm
 
 
 def described(evidence: Evidence, outcome: Outcome, arm: str) -> dict[str, float | None]:
-    """Mean with its 95 % t interval, standard deviation and median over judged replicates."""
+    """Mean with its 95 % t interval, standard deviation and median over judged replicates.
+
+    The interval allows for the overlap of repeated splits (Nadeau-Bengio), as a hypothesis's does.
+    """
     values = arm_values(outcome_table(evidence, outcome), arm)
     names = ("mean", "sd", "median", "low", "high")
     if not len(values) or np.isnan(values).any():
         return dict.fromkeys(names)
     if len(values) == 1:
         return dict.fromkeys(names) | {"mean": float(values[0]), "median": float(values[0])}
-    mean = paired_t(values)
+    mean = paired_t(values, evidence.design.data[arm].overlap(outcome.metric))
     found = (mean.value, float(np.std(values, ddof=1)), float(np.median(values)), mean.low, mean.high)
     return dict(zip(names, found, strict=True))
 

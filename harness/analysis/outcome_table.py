@@ -18,6 +18,7 @@ from harness.words.outcome import Outcome
 from harness.words.record import Record, Status
 from harness.words.trial import Planned
 
+IMPUTED = ("final", "best", "area")  # outcomes of which a diverged run has no value of its own
 COLUMNS = ["arm", "replicate", "value", "censored", "diverged"]
 
 
@@ -52,10 +53,11 @@ def outcome_table(
     """One row a judged replicate: arm, replicate, value, censored, diverged. Failed trials are left out.
 
     Of `arms` every record must hold the outcome's metric; others that don't measure it are left out.
-    `target` is looked up where the outcome needs one. A diverged run of a metric without a known
-    worst value (mean squared error, say) gets the worst value any judged run of the study had; the
-    value stays NaN only where every run diverged. Raises BadInput as `outcome_value`. Many parts of a
-    verdict ask for the same table: it is made once, and nobody writes into it.
+    `target` is looked up where the outcome needs one. A diverged run gets the metric's worst value (of a
+    constant guess), or the worst that any finished run of like data had where that is worse, or no worst
+    value is known (mean squared error, say); the value stays NaN only where every run diverged. Raises
+    BadInput as `outcome_value`. Many parts of a verdict ask for the same table: it is made once, and
+    nobody writes into it.
     """
     key = outcome.model_dump_json(), target, frozenset(arms)
     if key not in evidence.outcomes:
@@ -76,11 +78,22 @@ def _outcome_table(
         if p.arm in arms or _measured(outcome, record)
     ]
     table = pd.DataFrame(rows, columns=COLUMNS)
-    if table["value"].isna().any() and outcome.function != "probe":
-        lower = outcome_direction(outcome) == "lower"
-        worst = table["value"].max() if lower else table["value"].min()
-        table["value"] = table["value"].where(~(table["value"].isna() & table["diverged"]), worst)
+    if table["diverged"].any() and outcome.function in IMPUTED:
+        of = {arm: str((f.n_classes, f.n_targets, f.input_shape)) for arm, f in evidence.design.data.items()}
+        table["value"] = _no_better_than_finished(table, table["arm"].map(of), outcome_direction(outcome))
     return table
+
+
+def _no_better_than_finished(table: pd.DataFrame, data: pd.Series, direction: Direction) -> pd.Series:
+    """Values, those of diverged runs no better than the worst of finished ones, of like data or of any."""
+    lower = direction == "lower"
+    finished = table["value"].mask(table["diverged"])
+    groups = finished.groupby(data)
+    of_data = (groups.transform("max") if lower else groups.transform("min")).fillna(
+        finished.max() if lower else finished.min()
+    )
+    worse = (np.fmax if lower else np.fmin)(table["value"].to_numpy(), of_data.to_numpy())
+    return table["value"].mask(table["diverged"], pd.Series(worse, table.index))
 
 
 def _measured(outcome: Outcome, record: Record) -> bool:

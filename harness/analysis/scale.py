@@ -41,7 +41,17 @@ class Scale:
             return math.exp(x)
         if self.kind == "plain":
             return x
-        return 100 * x / (abs(self.reference) if self.kind == "relative" else 1.0)
+        return 100 * x / (self.whole if self.kind == "relative" else 1.0)
+
+    @property
+    def whole(self) -> float:
+        """What a relative value is a share of; 1 where the reference arm's mean is 0."""
+        return abs(self.reference) or 1.0
+
+    @property
+    def is_relative_to_nothing(self) -> bool:
+        """Whether values are to be shares of a mean of 0, which says nothing."""
+        return self.kind == "relative" and self.reference == 0
 
     def show_ends(self, low: float, high: float) -> tuple[float, float]:
         """An interval's ends as people read them, ascending."""
@@ -68,11 +78,12 @@ def difference_scale(
     """The smallest difference of outcomes that matters, and how differences are shown.
 
     `mean` is that of the arm called `reference`, which a relative delta refers to. Raises BadInput
-    where the outcome has no default delta.
+    where the outcome has no default delta. Of a mean of 0 no share can be taken: `is_relative_to_nothing`.
     """
     delta = given or default_delta(outcome, mean)
     if delta.relative:
-        return delta.value * abs(mean), Scale("relative", f"% of {reference}'s mean", mean)
+        scale = Scale("relative", f"% of {reference}'s mean", mean)
+        return delta.value * scale.whole, scale
     if is_share(outcome):
         return delta.value, Scale("points", "percentage points")
     timed = outcome.function == "steps_to"

@@ -6,6 +6,7 @@ Times are in one unit for both arms of a pair: optimizer steps, training example
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from scipy import stats
@@ -14,6 +15,8 @@ from harness.analysis.estimates import CONFIDENCE, Interval, paired_t, t_interva
 from harness.analysis.outcome_table import Pairs
 from harness.analysis.outcomes import Floats
 from harness.analysis.sign_flip import Alternative
+from harness.analysis.verdict_rule import ONE_SIDED, Robustness, Ruling, effect_by_tests
+from harness.words.verdict import Answer
 
 
 def log_speed_up(pairs: Pairs, variance_ratio: float = 0.0, confidence: float = CONFIDENCE) -> Interval:
@@ -26,9 +29,14 @@ def log_speed_up(pairs: Pairs, variance_ratio: float = 0.0, confidence: float = 
     Repeated splits (`variance_ratio` > 0, as in `paired_t`) overlap, which no sign test allows for: the
     p value is the interval's own, by the same correction.
     """
-    if not (pairs.a_censored.any() or pairs.b_censored.any()):
+    if not is_censored(pairs):
         return paired_t(np.log(pairs.b) - np.log(pairs.a), variance_ratio, confidence)
     return _restricted_ratio(pairs, variance_ratio, confidence)
+
+
+def is_censored(pairs: Pairs) -> bool:
+    """Whether some run never reached the target."""
+    return bool(pairs.a_censored.any() or pairs.b_censored.any())
 
 
 def _restricted_ratio(pairs: Pairs, variance_ratio: float, confidence: float) -> Interval:
@@ -39,7 +47,9 @@ def _restricted_ratio(pairs: Pairs, variance_ratio: float, confidence: float) ->
     error = float(np.std(pseudo, ddof=1)) * math.sqrt(1 / n + variance_ratio)
     method = f"ratio of restricted means (paired jackknife{', Nadeau-Bengio' if variance_ratio else ''})"
     interval = t_interval(method, n, value, error, confidence)
-    return interval if variance_ratio else interval._replace(p_value=win_loss_p(wins(pairs)))
+    if variance_ratio:
+        return interval
+    return interval._replace(p_value=win_loss_p(wins(pairs)), p_method="sign test, wins against losses")
 
 
 def wins(pairs: Pairs) -> Floats:
@@ -56,6 +66,30 @@ def win_loss_p(signs: Floats, alternative: Alternative = "two-sided") -> float:
         return 1.0
     won = int(np.count_nonzero(signs > 0))
     return float(stats.binomtest(won, untied, 0.5, alternative=alternative).pvalue)
+
+
+def by_wins(pairs: Pairs, value: float, margin: float, level: float = ONE_SIDED) -> Answer:
+    """The effect rule by wins against losses, as they are and with a's times lengthened by exp(margin).
+
+    What is censored stays so.
+    """
+    slowed = replace(pairs, a=pairs.a * math.exp(margin))
+    tests = Robustness(win_loss_p(wins(pairs), "greater"), win_loss_p(wins(slowed), "less"))
+    return effect_by_tests(value, margin, tests, level)
+
+
+def held_to_wins(ruling: Ruling, interval: Interval, robust: Answer | None, pairs: Pairs) -> Ruling:
+    """The ruling on a ratio of restricted means; that a speed-up is too small only where wins refute it too.
+
+    Runs cut at the budget pull the ratio towards 1, and with it the interval's upper end: alone it would
+    refute true speed-ups. That b is the faster one stands by itself.
+    """
+    if ruling.answer is not Answer.REFUTED or interval.high < 0 or robust is Answer.REFUTED:
+        return ruling
+    shares = f"{pairs.a_censored.mean():.0%} and {pairs.b_censored.mean():.0%}"
+    why = f"{shares} of the runs never reached the target, which pulls the ratio towards 1, and wins"
+    remedy = "train longer, or lower the target"
+    return Ruling(Answer.INCONCLUSIVE, "", f"{why} against losses don't refute the speed-up asked; {remedy}")
 
 
 def restricted_mean_difference(pairs: Pairs, variance_ratio: float = 0.0) -> Interval:

@@ -65,13 +65,15 @@ def amount(question: Question, value: float) -> str:
     shown = f"{question.scale.show(value):.3g}"
     if question.scale.kind == "ratio":
         return f"{shown}x"
-    return f"{shown} percentage point" if shown == "1" and _is_points(question) else shown + unit(question)
+    return shown + unit(question, shown)
 
 
-def unit(question: Question) -> str:
+def unit(question: Question, shown: str = "") -> str:
     """What follows a shown number: " percentage points", " %", a time's " steps" and the like, or nothing."""
     if question.scale.kind == "relative":
         return " %"
+    if _is_points(question) and shown.removeprefix("-") == "1":
+        return " percentage point"
     timed = question.scale.unit in UNITS.values()
     return f" {question.scale.unit}" if _is_points(question) or timed else ""
 
@@ -83,7 +85,15 @@ def scope_text(data: Mapping[str, DataFacts]) -> str:
 
 def rounded(low: float, value: float, high: float) -> tuple[str, str, str]:
     """The three numbers to two significant digits of the interval's half width."""
-    half = (high - low) / 2
+    return _to_size((high - low) / 2, low, value, high)
+
+
+def rounded_ratio(low: float, value: float, high: float) -> tuple[str, str, str]:
+    """Three ratios, rounded as `rounded` but by the interval's half width at its lower end."""
+    return _to_size(low * math.log(high / low) / 2, low, value, high)
+
+
+def _to_size(half: float, low: float, value: float, high: float) -> tuple[str, str, str]:
     size = half if math.isfinite(half) and half > 0 else abs(value) / 10
     digits = max(0, 1 - math.floor(math.log10(size))) if size > 0 else 2
     return f"{low:.{digits}f}", f"{value:.{digits}f}", f"{high:.{digits}f}"

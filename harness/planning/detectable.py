@@ -14,8 +14,7 @@ import numpy as np
 
 from harness.planning.power import ALPHA, ASSUMED_ACCURACY, POWER, binomial_sigma, smallest_effect
 from harness.planning.rates import (
-    decided_by_t,
-    decided_from_half,
+    decided_from,
     detected_rate,
     upper_end_of_none,
 )
@@ -141,11 +140,11 @@ def _detectable(design: Design, index: int, hypothesis: Hypothesis, known: Sigma
     n = n // 2 if chosen_apart else n
     settings, places = _at_once(design, hypothesis)
     d_z = smallest_effect(n, _power_of_each(settings))
-    overlap = _overlap(design, hypothesis)
-    sigma = (known or _assumed(design, hypothesis)).through(lambda s: s * math.sqrt(1 + n * overlap))
+    overlapping = overlap(design, hypothesis)
+    sigma = (known or _assumed(design, hypothesis)).through(lambda s: s * math.sqrt(1 + n * overlapping))
     basis = sigma.basis
     basis += "; the other replicates choose the level" if chosen_apart else ""
-    basis += "; more as replicates split one data set" if overlap else ""
+    basis += "; more as replicates split one data set" if overlapping else ""
     ratio = hypothesis.outcome.function == "steps_to" and isinstance(hypothesis, BY_RATIO)
     unit = f"ratio of {hypothesis.outcome.unit_label}" if ratio else _unit(hypothesis)
     effect = sigma.through(lambda s: math.exp(d_z * s) if ratio else d_z * s)
@@ -182,9 +181,15 @@ def _power_of_each(places: int) -> float:
     return 1 - (1 - POWER) / places  # Bonferroni
 
 
-def _overlap(design: Design, hypothesis: Hypothesis) -> float:
+def overlap(design: Design, hypothesis: Hypothesis) -> float:
+    """Nadeau and Bengio's n_test / n_train of what is compared, 0 where replicates draw fresh data."""
     columns, metric = named_columns(design, hypothesis), hypothesis.outcome.metric
     return max((design.data[c.arm].overlap(metric) for c in columns), default=0.0)
+
+
+def far_bound(hypothesis: Mechanism) -> float:
+    """The rate, of runs that speak for the claim, that a mechanism of an event asks for more than."""
+    return hypothesis.above if hypothesis.above is not None else 1 - (hypothesis.below or 0.0)
 
 
 def _of_rate(design: Design, index: int, hypothesis: Hypothesis) -> Detectable:
@@ -206,12 +211,11 @@ def _deciding_count(design: Design, hypothesis: Hypothesis, n: int) -> tuple[int
         return 1, 0.0, f"one success refutes; {left}; the certificate says the rest"
     if isinstance(hypothesis, Mechanism):
         above = hypothesis.above is not None
-        bound = (hypothesis.above if above else hypothesis.below) or 0.0
-        far = bound if above else 1 - bound  # of runs that speak for the claim
-        least = decided_by_t(n, far, _overlap(design, hypothesis))
+        far = far_bound(hypothesis)
+        least = decided_from(n, far, overlap(design, hypothesis)) or n
         count = f"at least {least}" if above else f"at most {n - least}"
-        return least, far, f"{count} of {n} runs decide, by Student's t"
-    least = decided_from_half(n)
+        return least, far, f"{count} of {n} runs decide, by Clopper and Pearson's interval"
+    least = decided_from(n, 0.5) or n
     count = f"at most {n - least} or at least {least} of {n}"
     return least, 0.5, f"{count} runs at a level decide, by Clopper and Pearson's interval"
 

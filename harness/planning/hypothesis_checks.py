@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from harness.errors import BadInput, unknown
+from harness.planning.detectable import far_bound, overlap
 from harness.planning.for_each import for_each_problems
+from harness.planning.rates import decided_from
 from harness.planning.task_checks import task_problems
 from harness.words.certificates import not_about
 from harness.words.design import Design
@@ -18,6 +20,7 @@ from harness.words.hypothesis import (
     Hypothesis,
     Impossibility,
     Interaction,
+    Mechanism,
     Threshold,
 )
 from harness.words.named import named_columns, sweep
@@ -57,9 +60,11 @@ def _problems(design: Design, place: Location, hypothesis: Hypothesis) -> Iterat
     yield from _one_target(design, place, hypothesis)
     yield from _bound(design, place, hypothesis)
     yield from _certificate(design, place, hypothesis)
+    yield from _rate_out_of_reach(design, place, hypothesis)
     yield from task_problems(design, place, hypothesis)
     if hasattr(hypothesis, "delta"):
         yield from _delta(place, hypothesis, hypothesis.delta)
+        yield from _share_of_nothing(design, place, hypothesis)
 
 
 def _sides(design: Design, place: Location, hypothesis: Hypothesis) -> Iterator[Problem]:
@@ -160,6 +165,50 @@ def _certificate(design: Design, place: Location, hypothesis: Hypothesis) -> Ite
     message = next((m for a in arms if (m := not_about(a.config)) is not None), None)
     if message is not None:
         yield Problem((*place, "certificate"), message)
+
+
+def _rate_out_of_reach(design: Design, place: Location, hypothesis: Hypothesis) -> Iterator[Problem]:
+    """A bound on a rate that so few runs can't be surely beyond, even if all of them are."""
+    if not isinstance(hypothesis, Mechanism) or hypothesis.outcome.function not in ("diverged", "success"):
+        return
+    n, key = design.study.judge.replicates, "above" if hypothesis.above is not None else "below"
+    try:
+        decided = decided_from(n, far_bound(hypothesis), overlap(design, hypothesis))
+    except BadInput:
+        return  # said of `arm`
+    if decided is None:
+        yield Problem(
+            (*place, key),
+            f"found {getattr(hypothesis, key):g}; of {n} replicates not even all on that side put Clopper "
+            "and Pearson's interval there: judge more replicates, or move the bound",
+        )
+
+
+def _share_of_nothing(design: Design, place: Location, hypothesis: Any) -> Iterator[Problem]:
+    """A relative delta of an outcome that may be 0 on average, or lie on both sides of it."""
+    outcome, delta = hypothesis.outcome, hypothesis.delta
+    why = None
+    if outcome.function in ("success", "diverged", "overshoot"):
+        why = "which may be 0"
+    elif outcome.function in WITH_DEFAULT_DELTA and _is_log_density(design, hypothesis):
+        why = "the negative log of a density, which may be 0 or below"
+    by_default = delta is None and outcome.function in WITH_DEFAULT_DELTA
+    if why and (by_default or (delta is not None and delta.relative)):
+        found = "missing, so 5 % of the other arm's mean" if delta is None else f"found {delta}"
+        yield Problem(
+            (*place, "delta"),
+            f"{found}; no share can be taken of {outcome}, {why}: give a number, such as 0.1",
+        )
+
+
+def _is_log_density(design: Design, hypothesis: Any) -> bool:
+    try:
+        arms = {column.arm for column in named_columns(design, hypothesis)}
+    except BadInput:  # said elsewhere
+        return False
+    metric = hypothesis.outcome.metric.partition("/")[2]
+    losses = [design.arm(arm).config["train"]["loss"] for arm in arms if design.data[arm].n_classes is None]
+    return bool(losses) and (metric == "nll" or (metric == "loss" and "gaussian_nll" in losses))
 
 
 def _delta(place: Location, hypothesis: Hypothesis, delta: Delta | None) -> Iterator[Problem]:

@@ -7,7 +7,7 @@ function at p, of which Clopper and Pearson's interval (1934) is made too.
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import beta, binomtest, t
+from scipy.stats import beta, binomtest
 
 CONFIDENCE = 0.95
 
@@ -22,23 +22,14 @@ def upper_end_of_none(n: int) -> float:
     return float(binomtest(0, n).proportion_ci(CONFIDENCE, method="exact").high)
 
 
-def decided_from_half(n: int) -> int:
-    """The fewest events of n >= 6 whose Clopper-Pearson interval lies above one half.
+def decided_from(n: int, bound: float, variance_ratio: float = 0.0) -> int | None:
+    """The fewest of n runs with the event at which Clopper and Pearson's interval lies above a bound.
 
-    As few runs without an event put it below.
+    None where not even all n are enough. `variance_ratio` as in Nadeau and Bengio 2003: runs that share
+    data count as n / (1 + n variance_ratio).
     """
-    tail = (1 - CONFIDENCE) / 2
-    return int(next(k for k in range(1, n + 1) if beta.ppf(tail, k, n - k + 1) > 0.5))
-
-
-def decided_by_t(n: int, bound: float, variance_ratio: float = 0.0) -> int:
-    """The fewest events from which on the t interval of n zeros and ones lies above a bound up to 1.
-
-    `variance_ratio` as in Nadeau and Bengio 2003: the variance of the mean is (1/n + variance_ratio) s^2.
-    Where every run has the event nothing varies, and any bound is passed.
-    """
-    k = np.arange(n + 1)
-    rate = k / n
-    spread = np.sqrt(rate * (1 - rate) * n / (n - 1) * (1 / n + variance_ratio))
-    low = rate - t.ppf((1 + CONFIDENCE) / 2, n - 1) * spread
-    return min(max(int(max(k[low < bound], default=0)) + 1, 1), n)
+    share = 1 / (1 + n * variance_ratio)
+    events = share * np.arange(1, n + 1)
+    low = beta.ppf((1 - CONFIDENCE) / 2, events, n * share - events + 1)
+    enough = np.flatnonzero(low > bound)
+    return int(enough[0]) + 1 if len(enough) else None

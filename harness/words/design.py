@@ -12,6 +12,7 @@ from harness.words.ensemble import ensemble_of
 from harness.words.hypothesis import Faster, Hypothesis, Side, Superiority, restarts_of
 from harness.words.settings import Setting, setting_label, settings_of
 from harness.words.study import Study
+from harness.words.trial import content_of
 
 Scope = Literal["fresh", "resplit", "fixed"]
 
@@ -201,7 +202,9 @@ class Design(Word):
 
     def deciding(self) -> dict[str, Any]:
         """Everything that decides the verdict, as plain values."""
-        return {**self.model_dump(mode="json", exclude={"study"}), "study": self.study.deciding()}
+        found = self.model_dump(mode="json", exclude={"study"})
+        arms = [{**arm, "config": content_of(arm["config"])} for arm in found["arms"]]
+        return {**found, "arms": arms, "study": self.study.deciding()}
 
 
 class PointResult(Word):

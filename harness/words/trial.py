@@ -8,10 +8,13 @@ from pydantic import NonNegativeInt
 
 from harness.words.base import Word, content_hash
 
+# The user's own files in a config: section, the option with the path, the one with the content's hash.
+OWN_FILES = (("data", "file", "sha256"), ("model", "class", "source"))
+
 Phase = Literal["tune", "judge", "pilot"]  # no two share a seed
 
 # Raised when a change to the code changes what a trial computes: old records are then no longer reused.
-NUMERICS = 9
+NUMERICS = 10
 
 
 class Trial(Word):
@@ -26,7 +29,7 @@ class Trial(Word):
     @property
     def id(self) -> str:
         """The hash of the content. Member 0 is the trial that is trained where there is no ensemble."""
-        content = [NUMERICS, self.study, self.phase, self.replicate, self.config]
+        content = [NUMERICS, self.study, self.phase, self.replicate, content_of(self.config)]
         return content_hash([*content, self.member] if self.member else content)
 
     def identity(self) -> dict[str, Any]:
@@ -47,6 +50,19 @@ class Trial(Word):
             self.replicate,
             *(part for pair in own.items() if pair[1] for part in pair),
         )
+
+
+def content_of(config: dict[str, Any]) -> dict[str, Any]:
+    """The config without the folders of the user's own files, which their hashes identify.
+
+    So a trial is the same one whatever the working directory was.
+    """
+    found = dict(config)
+    for section, path, fingerprint in OWN_FILES:
+        part = config.get(section)
+        if isinstance(part, dict) and part.get(fingerprint) and path in part:
+            found[section] = {**part, path: str(part[path]).replace("\\", "/").rpartition("/")[2]}
+    return found
 
 
 class Planned(Word):

@@ -42,6 +42,7 @@ class Estimate(Word):
     high: float
     standard_error: float
     p_value: float | None  # of the primary test; None where nothing is tested (a certificate)
+    p_method: str = ""  # that test, where it is another than the method's own
     shown_value: float
     shown_low: float
     shown_high: float

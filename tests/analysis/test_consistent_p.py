@@ -80,7 +80,7 @@ def test_a_share_of_successes_stays_a_mean_where_runs_diverged():
         "above": 0.5,
     }
     found = answered(swept({"arm": ["a"]}, lambda _: runs, hypothesis))
-    assert found.interval.method == "t"
+    assert found.interval.method == "rate (Clopper-Pearson)"
     assert found.interval.value + 0.5 == pytest.approx(0.9)
 
 

@@ -7,7 +7,8 @@ import pytest
 import statsmodels.api as sm
 from scipy import stats
 
-from harness.analysis.critical_level import clopper_pearson, critical_level, likeliest_slope
+from harness.analysis.critical_level import critical_level, likeliest_slope
+from harness.analysis.events import clopper_pearson
 
 POSITIONS = np.log([0.01, 0.03, 0.1, 0.3, 1.0, 3.0])
 EVENTS, RUNS = np.array([0.0, 1, 3, 9, 16, 20]), np.full(6, 20.0)

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from harness.analysis.critical_level import clopper_pearson
+from harness.analysis.events import clopper_pearson
 from harness.planning.power import smallest_effect
 from harness.words.verdict import Answer
 from tests.analysis.swept import answers_to, swept

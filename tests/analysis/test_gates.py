@@ -171,7 +171,7 @@ def test_g4_does_not_apply_where_divergence_is_the_outcome():
     assert check(lost, "G4").passed is None
     verdict = judge_study(lost).hypotheses[0]
     assert verdict.estimate.value == 0.5
-    assert verdict.estimate.method == "paired t"
+    assert verdict.estimate.method == "paired rates (Bonett-Price)"
 
 
 def rising(record, per_step):
@@ -374,3 +374,31 @@ def test_a_failed_gate_reaches_the_verdict_and_the_arm(evidence):
     assert verdict.headline.startswith("INCONCLUSIVE: ")
     assert "G1" in verdict.headline
     assert {a.arm: a.gates for a in verdict.arms} == {"sgd": [], "momentum": [], "adam": ["G1"]}
+
+
+def test_g2_knows_each_arms_own_chance_level():
+    """Two tasks, of 2 and of 10 classes, at chance each: nothing is left to compare."""
+    asked = {"kind": "superiority", "a": "few", "b": "many", "outcome": "test/accuracy", "delta": 0.01}
+    noise = np.random.default_rng(3).normal(scale=0.01, size=10)
+    evidence = swept({"task": ["few", "many"]}, lambda t: {"few": 0.5, "many": 0.1}[t] + noise, asked)
+    facts = evidence.design.data
+    data = {"few": facts["few"].model_copy(update={"n_classes": 2}), "many": facts["many"]}
+    two = replace(evidence, design=evidence.design.model_copy(update={"data": data}))
+    assert check(two, "G2").passed is False
+    assert check(evidence, "G2").passed is True
+
+
+def test_an_arms_interval_allows_for_the_overlap_of_splits():
+    evidence = swept(
+        {"arm": ["a", "b"]},
+        lambda arm: np.linspace(0.5, 0.6, 10),
+        {"kind": "superiority", "a": "a", "b": "b", "outcome": "test/accuracy"},
+    )
+    data = {
+        arm: f.model_copy(update={"scope": "resplit", "n_train": 900, "n_test": 300})
+        for arm, f in evidence.design.data.items()
+    }
+    split = replace(evidence, design=evidence.design.model_copy(update={"data": data}))
+    fresh, overlapping = (judge_study(e).arms[0].outcomes["final test/accuracy"] for e in (evidence, split))
+    wider = (overlapping["high"] - overlapping["low"]) / (fresh["high"] - fresh["low"])
+    assert wider == pytest.approx(np.sqrt(1 + 10 / 3))

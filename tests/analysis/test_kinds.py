@@ -14,6 +14,7 @@ from harness.analysis.estimates import paired_t
 from harness.analysis.judge import judge_study
 from harness.analysis.kinds import KINDS
 from harness.analysis.kinds.joint import Part, deciding
+from harness.analysis.outcome_table import arm_values, outcome_table
 from harness.analysis.scale import Scale, outcome_label
 from harness.analysis.verdict_rule import effect_rule, needed_replicates
 from harness.errors import BadInput, UnknownName
@@ -500,3 +501,45 @@ def test_a_share_of_exactly_nothing_is_shown_as_such():
     shown = Scale("points", "%", offset=0.1, sign=-1.0)
     assert shown.show(0.1 - 1e-17 * 2) == 0.0
     assert shown.show(0.0999) == pytest.approx(0.01)
+
+
+def test_a_diverged_run_is_no_better_than_the_worst_that_finished():
+    """NLL of a constant guess, log 10 = 2.3, would flatter an arm whose runs end at 5 or diverge."""
+    runs = {"a": [math.nan, *([5.0] * 9)], "b": [5.0] * 9 + [6.0]}
+    asked = {"kind": "superiority", "a": "a", "b": "b", "outcome": "test/nll", "delta": 0.1}
+    evidence = swept({"arm": ["a", "b"]}, runs.get, asked, metric="test/nll")
+    table = outcome_table(evidence, Outcome(function="final", metric="test/nll"))
+    assert arm_values(table, "a")[0] == 6.0
+    good = swept({"arm": ["a", "b"]}, {"a": [math.nan] + [1.0] * 9, "b": [1.0] * 10}.get, asked, "test/nll")
+    table = outcome_table(good, Outcome(function="final", metric="test/nll"))
+    assert arm_values(table, "a")[0] == pytest.approx(math.log(10))
+
+
+def test_a_share_of_a_mean_of_nothing_is_no_answer():
+    asked = {"kind": "superiority", "a": "a", "b": "b", "outcome": "test/loss", "delta": "5%"}
+    runs = {"a": np.linspace(0.1, 0.2, 8), "b": np.zeros(8)}
+    verdict = judge_study(swept({"arm": ["a", "b"]}, runs.get, asked, metric="test/loss")).hypotheses[0]
+    assert verdict.answer is INCONCLUSIVE
+    assert "delta is a share of b's mean, which is 0: give it as a number" in verdict.reason
+
+
+def test_a_dose_with_a_large_step_back_is_likely_at_most():
+    """Rises by a fifth, but falls by five times delta on the way: monotone is too much said."""
+    noise = np.random.default_rng(1).normal(scale=0.001, size=(4, 10))
+    means = dict(zip(SIZES, [0.55, 0.5, 0.52, 0.75], strict=True))
+    runs = {level: mean + noise[i] for i, (level, mean) in enumerate(means.items())}
+    verdict = judge_study(swept({"data.n_train": SIZES}, runs.get, DOSE)).hypotheses[0]
+    assert (verdict.answer, verdict.grade) == (SUPPORTED, "likely")
+    falling = {level: 1 - runs[level] for level in SIZES}
+    reversed_ = judge_study(swept({"data.n_train": SIZES}, falling.get, DOSE)).hypotheses[0]
+    assert reversed_.answer is REFUTED
+    assert "goes the other way" not in reversed_.reason
+
+
+def test_where_nothing_happens_the_critical_level_lies_beyond():
+    never = judge_study(
+        swept({"optimizer.lr": LEARNING_RATES}, lambda _: [0.9] * 8, THRESHOLD | {"above": 1})
+    )
+    found = never.hypotheses[0]
+    assert "half the runs diverge above optimizer.lr 10, 95 % interval" in found.reason
+    assert "to above 10" in found.reason

@@ -9,8 +9,8 @@ from scipy import stats
 from harness.analysis.best_of import compare_arms
 from harness.analysis.estimates import paired_t
 from harness.analysis.outcome_table import Pairs
-from harness.analysis.time_to_target import log_speed_up
-from harness.analysis.verdict_rule import decide
+from harness.analysis.time_to_target import by_wins, held_to_wins, log_speed_up
+from harness.analysis.verdict_rule import decide, effect_rule
 from harness.words.verdict import Answer
 
 RARE = 1e-4
@@ -57,6 +57,36 @@ def test_a_against_a_with_censored_times_is_rarely_supported():
         both = Pairs(np.minimum(a, budget), np.minimum(b, budget), a >= budget, b >= budget, none)
         answers.append(decide(log_speed_up(both), 1e-9).answer)
     assert answers.count(Answer.SUPPORTED) <= at_most(0.05, studies)
+
+
+def test_a_true_speed_up_is_rarely_refuted_however_many_runs_never_arrive():
+    """1.3 times as fast where 1.25 is asked; cut at the budget, the ratio of means shows much less."""
+    studies, margin = 300, math.log(1.25)
+    generator = np.random.default_rng(21)
+    alone = 0
+    for budget in (90, 120):
+        refuted = 0
+        b = 100 * np.exp(0.5 * generator.normal(size=(studies, N)))
+        a = 100 / 1.3 * np.exp(0.5 * generator.normal(size=(studies, N)))
+        for x, y in zip(a, b, strict=True):
+            none = np.zeros(N, dtype=bool)
+            both = Pairs(np.minimum(x, budget), np.minimum(y, budget), x >= budget, y >= budget, none)
+            interval = log_speed_up(both)
+            ruling, robust = effect_rule(interval, margin), by_wins(both, interval.value, margin)
+            alone += ruling.answer is Answer.REFUTED
+            refuted += held_to_wins(ruling, interval, robust, both).answer is Answer.REFUTED
+        assert refuted <= at_most(0.025, studies)
+    assert alone > 2 * at_most(0.025, studies)  # what the guard is for
+
+
+def test_a_slower_arm_is_refuted_though_runs_never_arrive():
+    times = np.linspace(40, 100, N)
+    none = np.zeros(N, dtype=bool)
+    both = Pairs(np.minimum(2 * times, 90), np.minimum(times, 90), 2 * times >= 90, times >= 90, none)
+    interval = log_speed_up(both)
+    assert interval.high < 0
+    ruling = effect_rule(interval, math.log(1.25))
+    assert held_to_wins(ruling, interval, None, both) is ruling
 
 
 @pytest.mark.parametrize("tied", [2, 5])

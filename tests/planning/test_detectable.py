@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from harness.analysis.critical_level import clopper_pearson
-from harness.analysis.estimates import paired_t
+from harness.analysis.events import clopper_pearson, rate_beyond
 from harness.planning.detectable import Detectable, Sigma, detectable
 from harness.planning.power import binomial_sigma
-from harness.planning.rates import decided_by_t, decided_from_half, detected_rate, upper_end_of_none
+from harness.planning.rates import decided_from, detected_rate, upper_end_of_none
 from harness.running.cost import in_words
 from harness.words.verdict import Answer
 from tests.analysis.swept import answers_to, swept
@@ -132,13 +131,14 @@ def test_a_chance_of_success_shows_with_the_power_that_is_said() -> None:
 
 @pytest.mark.parametrize("n", [8, 20, 37])
 def test_counts_that_decide_are_those_of_the_intervals(n: int) -> None:
-    half, bound = decided_from_half(n), 0.7
+    half = decided_from(n, 0.5)
     assert clopper_pearson(half, n)[0] > 0.5 >= clopper_pearson(half - 1, n)[0]
-    for ratio in (0.0, 0.2):
-        least = decided_by_t(n, bound, ratio)
-        runs = [np.arange(n) < k for k in range(n + 1)]
-        assert all(paired_t(r.astype(float), ratio).low >= bound for r in runs[least:])
-        assert paired_t(runs[least - 1].astype(float), ratio).low < bound
+    for bound, ratio in ((0.6, 0.0), (0.3, 0.2)):
+        least = decided_from(n, bound, ratio)
+        runs = [(np.arange(n) < k).astype(float) for k in range(n + 1)]
+        assert all(rate_beyond(r, bound, ratio).low >= 0 for r in runs[least:])
+        assert rate_beyond(runs[least - 1], bound, ratio).low < 0
+    assert decided_from(n, 0.999) is None
     rate = detected_rate(n, half, 0.9)
     assert stats.binom.sf(half - 1, n, rate) == pytest.approx(0.9)
     assert upper_end_of_none(n) == pytest.approx(clopper_pearson(0, n)[1])

@@ -12,7 +12,7 @@ base:
 arms: {train.loss: [gaussian_nll, mse]}
 tune: {optimizer.lr: own_range}
 hypotheses:
-  - {primary: true, kind: superiority, a: gaussian_nll, b: mse, outcome: {final: test/nll}}
+  - {primary: true, kind: superiority, a: gaussian_nll, b: mse, outcome: {final: test/nll}, delta: 0.05}
 """
 
 
@@ -21,6 +21,14 @@ def test_every_regression_has_an_nll(load):
     design = make_design(load(STUDY))
     sizes = {arm.label: arm.n_parameters for arm in design.arms}
     assert sizes == {"gaussian_nll": 20 * 2 + 21 * 2, "mse": 20 * 2 + 21}
+
+
+def test_of_a_density_no_share_can_be_taken(complaint):
+    """Its negative log may be 0 or below, so that 5 % of it says nothing."""
+    for delta in ("", ", delta: 5%"):
+        (line,) = complaint(STUDY.replace(", delta: 0.05", delta))
+        assert "hypotheses.0.delta: " in line
+        assert "no share can be taken of final test/nll, the negative log of a density" in line
 
 
 def test_a_metric_that_an_arms_loss_does_not_give(complaint):

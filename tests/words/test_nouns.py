@@ -60,6 +60,19 @@ def test_member_0_is_the_trial_without_an_ensemble():
         Trial(study="s", phase="judge", replicate=3, config={}, member=-1)
 
 
+def test_a_trial_is_the_same_wherever_its_users_files_are_named_from():
+    """Their content's hash identifies them; the path is relative to the working directory of the run."""
+
+    def trial(folder, sha256="1f", source="2e"):
+        data = {"name": "file", "file": f"{folder}mine.csv", "sha256": sha256}
+        model = {"name": "own", "class": f"{folder}nets.py:Tower", "source": source}
+        return Trial(study="s", phase="tune", replicate=0, config={"data": data, "model": model})
+
+    assert trial("studies/").id == trial("").id == trial("/home/me/").id
+    assert len({trial("").id, trial("", sha256="3d").id, trial("", source="4c").id}) == 3
+    assert trial("studies/", sha256="").id != trial("", sha256="").id  # nothing else tells them apart
+
+
 def test_length_of_a_run():
     assert TrainSection(epochs=30).total_steps(4000) == 1200
     assert TrainSection(epochs=2, batch_size=300).total_steps(1000) == 6  # the short last batch is left out

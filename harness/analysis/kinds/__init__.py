@@ -59,5 +59,8 @@ def answer(asked: Question) -> Answered:
     if missing.any():
         reason = f"the outcome could not be measured in {int(missing.sum())} of {len(missing)} runs"
         return Answered(asked, ruling=Ruling(Answer.INCONCLUSIVE, "", reason))
+    if asked.scale.is_relative_to_nothing:
+        reason = f"delta is a share {asked.scale.unit.removeprefix('% ')}, which is 0: give it as a number"
+        return Answered(asked, ruling=Ruling(Answer.INCONCLUSIVE, "", reason))
     kind = kind_of(asked.hypothesis)
     return held(asked, kind.answer) if kind.held else kind.answer(asked)

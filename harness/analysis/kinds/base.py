@@ -14,12 +14,10 @@ from harness.analysis.estimates import (
     Interval,
     hodges_lehmann,
     paired_t,
-    paired_t_p,
-    signed_rank_p,
 )
 from harness.analysis.outcomes import Floats
 from harness.analysis.question import Question
-from harness.analysis.sign_flip import Alternative, sign_flip_p
+from harness.analysis.sign_flip import sign_flip_p
 from harness.analysis.verdict_rule import Robustness, Ruling, bound_by_tests, effect_by_tests
 from harness.words.verdict import Answer, Estimate
 
@@ -72,15 +70,6 @@ def mean_interval(
     if by_ranks(asked, len(values), columns):
         return hodges_lehmann(values, confidence or asked.confidence)
     return paired_t(values, asked.variance_ratio, confidence or asked.confidence)
-
-
-def mean_p(
-    asked: Question, values: Floats, columns: Sequence[str], alternative: Alternative = "two-sided"
-) -> float:
-    """The p value of the test that `mean_interval` inverts, of (n,) values against 0."""
-    if by_ranks(asked, len(values), columns):
-        return signed_rank_p(values, alternative)
-    return paired_t_p(values, asked.variance_ratio, alternative)
 
 
 def by_ranks(asked: Question, n: int, columns: Sequence[str]) -> bool:

@@ -20,6 +20,8 @@ from harness.words.hypothesis import BestOf
 from harness.words.named import named_columns
 from harness.words.verdict import Answer
 
+P_METHODS = {"max_t": "max-T sign flips against every other arm, one-sided", "holm": "the largest by Holm"}
+
 
 def weigh(asked: Question) -> Question:
     """The subject (a, or the best) first, then the best other arm, whose outcomes decide; then the rest."""
@@ -87,7 +89,7 @@ def _against_rival(asked: Question) -> Answered:
         robust = effect_by_tests(found.interval.value, asked.margin, tests, asked.one_sided)
     return replace(
         found,
-        interval=found.interval._replace(p_value=adjusted),
+        interval=found.interval._replace(p_value=adjusted, p_method=P_METHODS[test]),
         robust=robust,
         extra=found.extra | {f"{test}_p": adjusted, "mean_rank": of_subject["mean_rank"]},
         comparisons=comparisons,

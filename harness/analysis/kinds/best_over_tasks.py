@@ -89,7 +89,7 @@ def _against_rival(asked: Question) -> Answered:
     gains = _gains(asked, means, result)
     return Answered(
         asked,
-        gain._replace(p_value=result.p_value),
+        gain._replace(p_value=result.p_value, p_method="the largest against any rival, by Holm"),
         _screened(ruling, result),
         _by_flips(asked, gains, result),
         _extra(found, gains[result.rival], result),
@@ -212,7 +212,7 @@ def finding(asked: Question, found: Estimate) -> str:
     return (
         f"over {found.n} tasks {found.extra['subject']}'s {outcome_label(asked.outcome)} is "
         f"{'better' if better else 'worse'} than {found.extra['best_other']}'s by "
-        f"{value.removeprefix('-')}{unit(asked)}, {interval}, at least {delta_text(asked)} asked"
+        f"{value.removeprefix('-')}{unit(asked, value)}, {interval}, at least {delta_text(asked)} asked"
     )
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from harness.analysis.kinds.base import Answered, Kind, bound_by_flips, mean_p, without_diverged
-from harness.analysis.kinds.pair import better_or_worse, difference, pair_extra, weigh
+from harness.analysis.kinds.base import Answered, Kind, bound_by_flips, without_diverged
+from harness.analysis.kinds.pair import better_or_worse, difference, difference_p, pair_extra, weigh
 from harness.analysis.outcome_table import pairs
 from harness.analysis.question import Question, with_delta
 from harness.analysis.scale import outcome_label
@@ -58,7 +58,7 @@ def _against(asked: Question, bound: float) -> Answered:
     interval = difference(asked, differences)
     return Answered(
         asked,
-        interval._replace(p_value=mean_p(asked, differences - bound, asked.columns[:2])),
+        interval._replace(p_value=difference_p(asked, differences, bound), p_method="against the bound"),
         _worded(bound_rule(interval, bound, asked.variance_ratio)),
         bound_by_flips(asked, differences, bound),
         pair_extra(asked, both, differences),

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from functools import partial
 
 from harness.analysis.estimates import paired_t_p
-from harness.analysis.kinds.base import Answered, Kind, mean_p, without_diverged
-from harness.analysis.kinds.pair import better_or_worse, difference, pair_extra, weigh
+from harness.analysis.kinds.base import Answered, Kind, without_diverged
+from harness.analysis.kinds.pair import better_or_worse, difference, difference_p, pair_extra, weigh
 from harness.analysis.outcome_table import pairs
 from harness.analysis.outcomes import Floats
 from harness.analysis.question import Question
@@ -17,7 +17,12 @@ from harness.analysis.verdict_rule import TOST_CONFIDENCE, equivalence_rule
 from harness.analysis.wording import delta_text
 from harness.words.verdict import Answer, Estimate
 
-T_ABOVE_ZERO = partial(paired_t_p, alternative="greater")
+TOST = "the larger of two one-sided tests"
+Above = Callable[[Floats, float], float]  # the one-sided p of (n,) values against a bound
+
+
+def _t_above(values: Floats, bound: float) -> float:
+    return paired_t_p(values - bound, alternative="greater")
 
 
 def equivalence(asked: Question) -> Answered:
@@ -28,11 +33,11 @@ def equivalence(asked: Question) -> Answered:
     differences = both.oriented(asked.direction)
     interval = difference(asked, differences)
     narrow = difference(asked, differences, TOST_CONFIDENCE)
-    above_zero = partial(mean_p, asked, columns=asked.columns[:2], alternative="greater")
+    above = partial(difference_p, asked, alternative="greater")
     low, high = asked.scale.show_ends(narrow.low, narrow.high)
     return Answered(
         asked,
-        interval._replace(p_value=tost_p(differences, asked.margin, above_zero)),
+        interval._replace(p_value=tost_p(differences, asked.margin, above), p_method=TOST),
         equivalence_rule(interval, narrow, asked.margin, asked.variance_ratio),
         _by_flips(asked, differences),
         pair_extra(asked, both, differences) | {"low_90": low, "high_90": high},
@@ -40,16 +45,12 @@ def equivalence(asked: Question) -> Answered:
     )
 
 
-def tost_p(
-    differences: Floats,
-    delta: float,
-    above_zero: Callable[[Floats], float] = T_ABOVE_ZERO,
-) -> float:
+def tost_p(differences: Floats, delta: float, above: Above = _t_above) -> float:
     """The larger p of the one-sided tests, t unless said, against -delta and against delta.
 
     Source: Schuirmann 1987.
     """
-    return max(above_zero(differences + delta), above_zero(delta - differences))
+    return max(above(differences, -delta), above(-differences, -delta))
 
 
 def _by_flips(asked: Question, differences: Floats) -> Answer | None:

@@ -6,8 +6,8 @@ import math
 from dataclasses import replace
 
 from harness.analysis.certificates import CERTIFICATES, Found
-from harness.analysis.critical_level import clopper_pearson
 from harness.analysis.estimates import Interval
+from harness.analysis.events import clopper_pearson
 from harness.analysis.kinds.base import WITHOUT_DELTA, Answered, Kind
 from harness.analysis.question import Question
 from harness.analysis.scale import Scale

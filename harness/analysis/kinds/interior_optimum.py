@@ -130,7 +130,7 @@ def finding(asked: Question, found: Estimate) -> str:
     if asked.scale.kind == "ratio":
         size = f"by {value}x in {asked.outcome.unit_label}"
     else:
-        size = f"by {value.removeprefix('-')}{unit(asked)}"
+        size = f"by {value.removeprefix('-')}{unit(asked, value)}"
     if found.value < 0:
         interval = interval.replace("interval", "interval for the gain")
     better = "better" if found.value >= 0 else "worse"

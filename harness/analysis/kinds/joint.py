@@ -50,7 +50,9 @@ def deciding(parts: Sequence[Part]) -> Part:
     """
     least = min(parts, key=lambda p: (STRONGEST_FIRST.index(p.ruling.answer), p.interval.value))
     robust = [p.robust for p in parts if p.robust is not None]
+    largest = max(p.interval.p_value for p in parts)
+    method = least.interval.p_method if len(parts) == 1 else f"the largest of {len(parts)}"
     return least._replace(
-        interval=least.interval._replace(p_value=max(p.interval.p_value for p in parts)),
+        interval=least.interval._replace(p_value=largest, p_method=method),
         robust=joint_answer(robust) if robust else None,
     )

@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
+import numpy as np
+
+from harness.analysis.estimates import Interval
+from harness.analysis.events import rate_beyond
 from harness.analysis.kinds.base import (
+    EVENTS,
     WITHOUT_DELTA,
     Answered,
     Kind,
@@ -64,13 +69,23 @@ def mechanism(asked: Question) -> Answered:
 
 def _against_bound(asked: Question, arm: str, values: Floats) -> Answered:
     """Whether an arm's (n,) values, its distances from the threshold, lie above 0: on the claim's side."""
-    interval = mean_interval(asked, values, [arm])
+    if asked.outcome.function in EVENTS:
+        interval = _rate(asked, values)
+    else:
+        interval = mean_interval(asked, values, [arm])
     return Answered(
         asked,
         interval._replace(method=interval.method.removeprefix("paired ")),
         bound_rule(interval, 0.0, asked.variance_ratio),
         bound_by_flips(asked, values, 0.0),
     )
+
+
+def _rate(asked: Question, values: Floats) -> Interval:
+    """The distance of the rate that an event, or with a claim of `below` its absence, has."""
+    bound, sign = _bound(asked)
+    far = bound if sign > 0 else 1 - bound
+    return rate_beyond(np.rint(values + far), far, asked.variance_ratio, asked.confidence)
 
 
 def _bound(asked: Question) -> tuple[float, float]:

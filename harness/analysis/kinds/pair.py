@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from harness.analysis.estimates import Interval, d_z, pair_correlation, probability_better
+from harness.analysis.estimates import (
+    Interval,
+    d_z,
+    pair_correlation,
+    paired_t_p,
+    probability_better,
+    signed_rank_p,
+)
+from harness.analysis.events import rate_difference, rate_difference_p
 from harness.analysis.kinds.base import (
+    EVENTS,
     Answered,
     Extra,
     Kind,
+    by_ranks,
     effect_by_flips,
     mean_interval,
     without_diverged,
@@ -15,7 +25,7 @@ from harness.analysis.outcome_table import Pairs, pairs
 from harness.analysis.outcomes import Floats
 from harness.analysis.question import Question, with_delta
 from harness.analysis.scale import outcome_label
-from harness.analysis.sign_flip import sign_flip_p
+from harness.analysis.sign_flip import Alternative, sign_flip_p
 from harness.analysis.verdict_rule import effect_rule
 from harness.analysis.wording import delta_text, interval_text, unit
 from harness.words.verdict import Estimate
@@ -44,8 +54,21 @@ def superiority(asked: Question) -> Answered:
 
 
 def difference(asked: Question, differences: Floats, confidence: float | None = None) -> Interval:
-    """The mean of a pair's differences."""
+    """The mean of a pair's differences; of an event the difference of its rates."""
+    if asked.outcome.function in EVENTS:
+        return rate_difference(differences, asked.variance_ratio, confidence or asked.confidence)
     return mean_interval(asked, differences, asked.columns[:2], confidence)
+
+
+def difference_p(
+    asked: Question, differences: Floats, bound: float, alternative: Alternative = "two-sided"
+) -> float:
+    """The p value of the test that `difference` inverts, against a bound."""
+    if asked.outcome.function in EVENTS:
+        return rate_difference_p(differences, bound, asked.variance_ratio, alternative)
+    if by_ranks(asked, len(differences), asked.columns[:2]):
+        return signed_rank_p(differences - bound, alternative)
+    return paired_t_p(differences - bound, asked.variance_ratio, alternative)
 
 
 def pair_extra(asked: Question, both: Pairs, differences: Floats) -> Extra:
@@ -80,7 +103,7 @@ def better_or_worse(asked: Question, found: Estimate) -> str:
         interval = interval.replace("interval", "interval for the gain")
     return (
         f"{asked.subject}'s {outcome_label(asked.outcome)} is {'better' if better else 'worse'} than "
-        f"{asked.reference}'s by {value.removeprefix('-')}{unit(asked)}, {interval}"
+        f"{asked.reference}'s by {value.removeprefix('-')}{unit(asked, value)}, {interval}"
     )
 
 

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from harness.analysis.critical_level import Critical, clopper_pearson, critical_level
+from harness.analysis.critical_level import Critical, critical_level
 from harness.analysis.estimates import Interval
+from harness.analysis.events import clopper_pearson
 from harness.analysis.kinds.base import WITHOUT_DELTA, Answered, Kind
 from harness.analysis.outcome_table import arm_values
 from harness.analysis.question import Question
@@ -148,11 +149,18 @@ def finding(asked: Question, found: Estimate) -> str:
     """The critical level and what was claimed of it."""
     bound, sign = _bound(asked)
     levels = _levels(asked)
-    at_end = any(math.isclose(found.shown_value, end) for end in (levels.values[0], levels.values[-1]))
-    where = f"{levels.factor} {found.shown_value:.3g}{' or beyond' if at_end else ''}"
-    interval = f"95 % interval {found.shown_low:.3g} to {found.shown_high:.3g}, cut at the outermost levels"
+    first, last = levels.values[0], levels.values[-1]
+    side = "at"
+    if math.isclose(found.shown_value, first):
+        side = "below"
+    elif math.isclose(found.shown_value, last):
+        side = "above"
+    where = f"{side} {levels.factor} {found.shown_value:.3g}"
+    low = "below " if math.isclose(found.shown_low, first) else ""
+    high = "above " if math.isclose(found.shown_high, last) else ""
+    interval = f"95 % interval {low}{found.shown_low:.3g} to {high}{found.shown_high:.3g}"
     claimed = "" if bound is None else f", {'above' if sign > 0 else 'below'} {bound:g} claimed"
-    return f"half the runs {EVENTS[asked.outcome.function]} at {where}, {interval}{claimed}"
+    return f"half the runs {EVENTS[asked.outcome.function]} {where}, {interval}{claimed}"
 
 
 THRESHOLD = Kind(weigh, threshold, statement, finding, WITHOUT_DELTA)

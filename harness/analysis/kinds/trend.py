@@ -23,7 +23,7 @@ from harness.analysis.outcomes import Floats
 from harness.analysis.question import Question, scores, with_delta
 from harness.analysis.scale import outcome_label
 from harness.analysis.sign_flip import sign_flip_p
-from harness.analysis.verdict_rule import Robustness, effect_by_tests, effect_rule
+from harness.analysis.verdict_rule import Robustness, Ruling, effect_by_tests, effect_rule
 from harness.analysis.wording import delta_text, interval_text, unit
 from harness.words.hypothesis import Dose, Interaction
 from harness.words.named import Sweep, sweep
@@ -99,15 +99,23 @@ def _trend(asked: Question, values: Floats, diverged: NDArray[np.bool_]) -> Answ
     favoured = values * _sign(asked)
     changes = rises(favoured, levels.positions())
     interval = mean_interval(asked, changes, asked.columns)
+    extra = _extra(asked, favoured, changes, levels)
     return Answered(
         asked,
         interval,
-        effect_rule(interval, asked.margin, asked.variance_ratio),
+        _monotone(asked, effect_rule(interval, asked.margin, asked.variance_ratio), extra),
         _robust(asked, favoured, changes, interval.value),
-        _extra(asked, favoured, changes, levels),
+        extra,
         without_diverged(asked, changes, diverged),
         levels=rows,
     )
+
+
+def _monotone(asked: Question, ruling: Ruling, extra: Extra) -> Ruling:
+    """A dose's ruling: no more than likely where a step between neighbours goes the other way by delta."""
+    if not isinstance(asked.hypothesis, Dose) or extra["reversal_beyond_delta"] == "no":
+        return ruling
+    return ruling._replace(grade="likely") if ruling.grade == "clear" else ruling
 
 
 def _robust(asked: Question, favoured: Floats, changes: Floats, value: float) -> Answer | None:
@@ -163,7 +171,7 @@ def _change(asked: Question, found: Estimate) -> tuple[str, str]:
         return f"changes {value}x in the direction claimed", interval
     if found.value < 0:
         interval = interval.replace("interval", f"interval for the {'rise' if _sign(asked) > 0 else 'fall'}")
-    return f"{'rises' if up else 'falls'} by {value.removeprefix('-')}{unit(asked)}", interval
+    return f"{'rises' if up else 'falls'} by {value.removeprefix('-')}{unit(asked, value)}", interval
 
 
 def _span(asked: Question) -> str:
@@ -181,7 +189,7 @@ def dose_finding(asked: Question, found: Estimate) -> str:
     """The fitted change, and the largest step against it where that matters."""
     change, interval = _change(asked, found)
     text = f"{outcome_label(asked.outcome)} {change} {_span(asked)}, {interval}"
-    against = found.extra["reversal_beyond_delta"] == "yes"
+    against = found.extra["reversal_beyond_delta"] == "yes" and found.value > 0
     though = ", though a step between neighbours goes the other way by more than that" if against else ""
     return f"{text}, at least {delta_text(asked)} asked{though}"
 
