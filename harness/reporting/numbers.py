@@ -99,6 +99,17 @@ def estimate(value: float | None, low: float | None, high: float | None) -> str:
     return f"{_fixed(value, decimals)} ({interval(low, high)})"
 
 
+def in_unit(text: str, unit: str) -> str:
+    """A number or an estimate with the unit it is in, where it has one.
+
+    >>> in_unit("3.1", "percentage points"), in_unit("3.1", "% of sgd's mean"), in_unit("3.1", "")
+    ('3.1, percentage points', "3.1 % of sgd's mean", '3.1')
+    """
+    if unit.startswith("%"):
+        return f"{text} {unit}"
+    return f"{text}, {unit}" if unit else text
+
+
 def p_value(value: float | None) -> str:
     """A p-value; below 0.001 only that.
 

@@ -189,6 +189,15 @@ def plain_axis(axis: Any) -> None:
     axis.set_major_formatter(FuncFormatter(lambda v, _: setting(round(float(v), 10))))
 
 
+def value_axis(axes: Any, log: bool) -> None:
+    """Label a vertical axis that is to be logarithmic, or linear. Call it once the axis has its data."""
+    if log:
+        axes.set_yscale("log")
+        log_axis(axes.yaxis)
+    else:
+        plain_axis(axes.yaxis)
+
+
 def to_svg(figure: Figure) -> str:
     """The figure as SVG, the same text for the same figure: no date, no comments, two decimals.
 

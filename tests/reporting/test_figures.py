@@ -6,10 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from harness.reporting.content.learning import spans_far
+from harness.reporting.figures.budget import budget_curves
 from harness.reporting.figures.labels import GAP, spread
 from harness.reporting.figures.learning import Measure, learning_medians, learning_panels
 from harness.reporting.figures.nuisance import nuisance_panels
 from harness.reporting.figures.ranks import critical_difference_diagram, performance_profile
+from harness.reporting.figures.survival import sensitivity
 from harness.reporting.glyphs import drawable
 from harness.reporting.style import COLOURS, arm_styles, drawing, to_svg
 
@@ -126,8 +129,39 @@ def test_tuning_figure_with_extensions_and_with_every_point_diverged(diverged: b
         }
     )
     with drawing():
-        svg = to_svg(nuisance_panels(points, arm_styles(["a"]), ("lr", True), "score"))
+        svg = to_svg(nuisance_panels(points, arm_styles(["a"]), ("lr", True), Measure("score", False)))
     assert svg.startswith("<svg")
+
+
+@pytest.mark.parametrize(("highest", "scale"), [(10.0, "linear"), (40_000.0, "log")])
+def test_scores_far_apart_are_on_a_logarithmic_axis(highest: float, scale: str) -> None:
+    points = pd.DataFrame({"arm": ["a", "a", "b"], "x": [0.1, 1.0, 1.0], "value": [1.0, 2.0, highest]})
+    points = points.assign(score=points["value"], round=0, diverged=False, chosen=False)
+    budget = pd.DataFrame({"arm": ["a", "a"], "k": [1, 2], "value": [highest, 1.0]})
+    measure, styles = Measure("loss", spans_far(points["value"])), arm_styles(["a", "b"])
+    with drawing():
+        figures = [
+            nuisance_panels(points, styles, ("lr", True), measure),
+            budget_curves(budget, styles, measure),
+        ]
+        assert [to_svg(figure)[:4] for figure in figures] == ["<svg", "<svg"]
+    assert {axes.get_yscale() for figure in figures for axes in figure.axes} == {scale}
+
+
+@pytest.mark.parametrize("values", [[0.0, 100.0], [-1.0, 100.0], [1.0, 20.0], [np.nan], []])
+def test_a_linear_axis_is_kept_for_values_not_positive_or_near(values: list[float]) -> None:
+    assert not spans_far(pd.Series(values, dtype=float))
+
+
+def test_speed_ups_of_many_runs_that_missed_the_target_are_hollow() -> None:
+    rows = pd.DataFrame({"target": [0.5, 0.6, 0.7], "ratio": 1.0, "low": 0.9, "high": 1.1})
+    rows = rows.assign(a_censored=[0.0, 0.0, 0.3], b_censored=[0.2, 0.21, 0.0])
+    with drawing():
+        (axes,) = sensitivity(rows, 1.25, 0.6, "target", "steps").axes
+    marked = {
+        line.get_markerfacecolor(): list(line.get_xdata()) for line in axes.lines if line.get_marker() == "o"
+    }
+    assert marked == {COLOURS[0]: [0.5], "white": [0.6, 0.7]}
 
 
 def test_drawable_names_what_the_font_lacks() -> None:

@@ -12,7 +12,9 @@ from harness.reporting.content import build_document
 from harness.reporting.content.context import Context, pages
 from harness.reporting.content.kinds import KINDS
 from harness.reporting.content.learning import learning_section
-from harness.reporting.document import Figure, Table, blocks_of, plain
+from harness.reporting.document import Facts, Figure, Table, blocks_of, plain
+from harness.reporting.figures import FIGURES
+from harness.reporting.figures.bounds import against_bounds
 from harness.reporting.glyphs import known_characters
 from harness.reporting.html import to_html
 from harness.reporting.numbers import number
@@ -58,8 +60,8 @@ def _interaction():
     return swept({"activation": ["relu", "tanh"], "model.depth": [1, 3, 8]}, outcomes, hypothesis)
 
 
-def _mechanism(spread=0.01):
-    hypothesis = {"kind": "mechanism", "arm": {}, "outcome": "test/accuracy", "above": 0.55}
+def _mechanism(spread=0.01, above=0.55):
+    hypothesis = {"kind": "mechanism", "arm": {}, "outcome": "test/accuracy", "above": above}
     return swept({"model.name": ["a", "b"]}, normal({"a": 0.7, "b": 0.6}, spread=spread), hypothesis)
 
 
@@ -173,6 +175,64 @@ def test_a_best_of_over_tasks_shows_ranks_profile_and_every_task():
     assert not [t for t in blocks_of(document, Table) if "max-T" in t.caption]
 
 
+def test_a_best_of_over_tasks_counts_tasks_and_names_the_test_of_its_p():
+    evidence = _over_tasks()
+    test = dict(_document(evidence).sections[0].blocks[0].facts)["Test"]
+    assert re.match(r"Hodges-Lehmann \(Wilcoxon signed-rank\), 9 tasks, p (= 0.\d+|< 0.001) \(", test)
+    assert test.endswith(f" ({judge_study(evidence).hypotheses[0].estimate.p_method})")
+
+
+def test_a_claim_against_a_threshold_of_0_is_drawn_in_one_unit(monkeypatch):
+    drawn = {}
+
+    def kept(*given):
+        drawn["given"] = given
+        return against_bounds(*given)
+
+    monkeypatch.setitem(FIGURES, "against_bounds", kept)
+    found = judge_study(_mechanism(above=0.0)).hypotheses[0].estimate
+    _document(_mechanism(above=0.0))
+    rows, runs, claimed, label = drawn["given"]
+    assert label == "test accuracy, %"
+    assert claimed == (0.0, None)
+    assert rows["value"].min() == pytest.approx(found.shown_value)
+    means = runs.groupby("label", sort=False)["value"].mean()
+    assert means.to_list() == pytest.approx(rows["value"].to_list())
+
+
+def test_numbers_beside_the_estimate_have_its_unit():
+    beside = {}
+    for hypothesis in ({"kind": "dose", "direction": "decreasing"}, {"kind": "interior_optimum"}):
+        (facts,) = (b for b in _document(_over(**hypothesis)).sections[0].blocks if isinstance(b, Facts))
+        beside |= dict(facts.items)
+    assert beside["Change from the first level to the last, means alone"].startswith("9.98,")
+    for label in ("Change a standard deviation of the level", "Gain over the lowest level",
+                  "Largest step between neighbours against the claim",
+                  "Change from the first level to the last, means alone"):  # fmt: skip
+        assert beside[label].endswith(", percentage points")
+    facts = next(
+        b for b in _document(_pair(0.03, kind="at_least", x=0.02)).sections[0].blocks if isinstance(b, Facts)
+    )
+    assert re.fullmatch(r"6\d\.\d+ %", dict(facts.items)["Mean of the arm asked about"])
+
+
+def _with_diverged(means, **hypothesis):
+    """A tenth of the second level's runs diverged: then the estimate is by ranks."""
+    first, second = means
+    values = {level: list(normal(means)(level)) for level in means}
+    values[second][:2] = [np.nan, np.nan]
+    factor = "optimizer.lr" if isinstance(first, float) else "optimizer.name"
+    return swept({factor: list(means)}, values.__getitem__, {"outcome": "test/accuracy"} | hypothesis)
+
+
+def test_estimates_by_ranks_are_called_so_in_captions():
+    pair = _with_diverged({"sgd": 0.5, "adam": 0.6}, kind="at_least", a="adam", b="sgd", x=0.02)
+    dose = _with_diverged({0.1: 0.5, 0.2: 0.6}, kind="dose", over="optimizer.lr")
+    captions = {f.name: f.caption for e in (pair, dose) for f in blocks_of(_document(e), Figure)}
+    assert "a dot a pair, the Hodges–Lehmann estimate with its 95 % interval" in captions["bounds-0"]
+    assert "the estimate is the Hodges–Lehmann one of the changes" in captions["levels-0"]
+
+
 def test_a_best_of_on_one_task_has_no_section_of_ranks():
     means = {"sgd": 0.5, "adam": 0.6}
     hypothesis = {"kind": "best_of", "outcome": "test/accuracy"}
@@ -212,7 +272,7 @@ def test_tuned_levels_have_an_isolation_plot():
 
 
 def test_many_arms_are_grouped_and_paged():
-    factors = {"activation": [f"activation {i}" for i in range(9)], "model.depth": [1, 8]}
+    factors = {"activation": [f"activation {i}" for i in range(12)], "model.depth": [1, 8]}
     hypotheses = [{"primary": True, "kind": "best_of", "outcome": {"final": "val/loss"}}]
     evidence = crossed_evidence(factors, 2, hypotheses)
     context = Context(evidence, judge_study(evidence))
@@ -220,7 +280,9 @@ def test_many_arms_are_grouped_and_paged():
     assert looks["activation 4, 8"] == ("activation 4", "model.depth 8")
     figures = [b for b in learning_section(context) if isinstance(b, Figure)]
     shown = [set(f.data["arm"]) for f in figures if f.name.startswith("learning-loss-arms")]
-    assert [len(arms) for arms in shown] == [9, 9]
+    assert [len(arms) for arms in shown] == [12, 12]
+    captions = [f.caption for f in figures if f.name == "learning-loss-arms-2"]
+    assert captions == ["The same for arms 13 to 24 of 24."]
     assert set.union(*shown) == {a.label for a in evidence.design.arms}
     heights = [float(re.search(r'height="([\d.]+)pt"', f.svg).group(1)) for f in figures]
     assert max(heights) < 10 * 72  # a page of A4 holds ten inches

@@ -17,13 +17,21 @@ from harness.errors import RunFailed
 from harness.reporting import build_report
 from harness.reporting.build import verdict_json
 from harness.reporting.content import SECTIONS, build_document
-from harness.reporting.content.answer import answer_section
 from harness.reporting.content.arms import fairness_section
 from harness.reporting.content.context import Context
-from harness.reporting.document import Block, Callout, Column, Document, Figure, Table, blocks_of, plain
+from harness.reporting.document import (
+    Block,
+    Callout,
+    Column,
+    Document,
+    Figure,
+    Table,
+    blocks_of,
+    plain,
+)
 from harness.reporting.html import to_html
 from harness.reporting.pdf import to_pdf
-from harness.words.verdict import Gate, StudyVerdict
+from harness.words.verdict import StudyVerdict
 from tests.simulated import simulated_evidence
 
 HOSTILE = '<script>alert("x")</script> #panic() $x$ *b* \\u{41} & 漢字 🙂 \x00 {{ 7*7 }}'
@@ -279,15 +287,6 @@ def test_missing_curves(evidence: Evidence, verdict: StudyVerdict) -> None:
     assert {f.name for f in blocks_of(document, Figure)} == {"effects-forest", "sensitivity-0"}
     to_html(document)
     to_pdf(document)
-
-
-def test_a_failed_gate_names_what_would_lift_it(evidence: Evidence, verdict: StudyVerdict) -> None:
-    gate = Gate(name="G5", title="still improving", passed=False, detail="up by 0.02", remedy="train longer")
-    failing = verdict.hypotheses[0].model_copy(update={"gates": [gate], "fragile": True})
-    blocks = answer_section(Context(evidence, verdict.model_copy(update={"hypotheses": [failing]})))
-    callouts = [b for b in blocks if isinstance(b, Callout)]
-    assert [c.title for c in callouts] == ["Fragile", "Validity gates that failed"]
-    assert callouts[1].items == ("G5, still improving: up by 0.02. What would lift it: train longer.",)
 
 
 def test_unequal_budgets_are_said(evidence: Evidence, verdict: StudyVerdict) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.analysis.kinds import kind_of
 from harness.reporting.content.context import Context, capital
+from harness.reporting.content.extras import extra_items
 from harness.reporting.document import (
     Banner,
     Block,
@@ -16,7 +18,8 @@ from harness.reporting.document import (
     Table,
     Tone,
 )
-from harness.reporting.numbers import MISSING, count, estimate, number, p_value, setting
+from harness.reporting.numbers import MISSING, count, estimate, in_unit, p_value, setting
+from harness.words.tasks import is_over_tasks
 from harness.words.tuning_minima import tuning_caveats
 from harness.words.verdict import Answer, Estimate, Gate, HypothesisVerdict, grades
 
@@ -28,58 +31,12 @@ MARKS: dict[Answer, tuple[str, Tone]] = {
 }
 
 PAIRED = ("superiority", "faster", "equivalence", "non_inferiority", "at_least", "best_of")
-EXTRA_LABELS = {
-    "setting": "Setting that decides",
-    "d_z": "Effect in standard deviations of the difference, d_z",
-    "probability_better": "Share of pairs it wins, ties half",
-    "pair_correlation": "Correlation of paired outcomes",
-    "sign_flip_p": "Sign-flip permutation test, p",
-    "mean_a": "Mean of the arm asked about",
-    "mean_b": "Mean of the arm it is compared with",
-    "variance_ratio": "Nadeau–Bengio variance ratio",
-    "a_censored": "Share that missed the target, arm asked about",
-    "b_censored": "Share that missed the target, the other arm",
-    "log_rank_p": "Log-rank test, p",
-    "win_loss_p": "Wins against losses, p",
-    "max_t_p": "Best of all arms (max-T), p",
-    "holm_p": "Best of all arms (Nadeau–Bengio t, Holm), p",
-    "mean_rank": "Mean rank among the arms",
-    "subject": "Arm asked about",
-    "best_other": "Other arm it gains least over",
-    "wilcoxon_p": "Wilcoxon's test of the two over tasks, p",
-    "friedman_chi2": "Friedman's statistic over all arms",
-    "iman_davenport_f": "Iman and Davenport's F of it",
-    "iman_davenport_p": "Iman and Davenport's test, p",
-    "slope_per_sd": "Change a standard deviation of the level",
-    "end_to_end": "Change from the first level to the last, means alone",
-    "largest_reversal": "Largest step between neighbours against the claim",
-    "reversal_beyond_delta": "Is that step larger than δ?",
-    "share_of_replicates": "Share of replicates that go the way claimed",
-    "page_p": "Page's test of a trend in the ranks, p",
-    "optimum": "Inner level chosen",
-    "against": "End that comes nearer to it",
-    "over_the_low_end": "Gain over the lowest level",
-    "over_the_high_end": "Gain over the highest level",
-    "low_90": "90 % interval, lower end",
-    "high_90": "90 % interval, upper end",
-    "beyond_x": "Distance of the estimate from the bound",
-    "arm": "Arm that decides",
-    "tolerance": "Tolerance",
-    "successes": "Runs that succeeded",
-    "certificate": "Certificate",
-    "steps_saved": "Steps saved within the budget, mean",
-    "steps_saved_low": "Steps saved, lower end",
-    "steps_saved_high": "Steps saved, upper end",
-    "examples_saved": "Training examples saved within the budget, mean",
-    "examples_saved_low": "Training examples saved, lower end",
-    "examples_saved_high": "Training examples saved, upper end",
-}
+FRAGILE = "Fragile: the robustness test, which assumes less, would have answered otherwise."
 COUNTED = dict.fromkeys(PAIRED, "pairs") | {
     "threshold": "runs",
     "impossibility": "runs",
     "identity": "random cases",
 }
-SILENT_AT_ZERO = {"variance_ratio", "a_censored", "b_censored"}
 
 
 def answer_section(context: Context) -> tuple[Block, ...]:
@@ -97,10 +54,10 @@ def answer_section(context: Context) -> tuple[Block, ...]:
         tone=tone,
         mark=mark,
         answer=primary.answer.value,
-        grade=primary.grade,
+        grade=grades(primary.grade, primary.fragile),
         statement=said + source,
-        reason=primary.reason,
-        facts=tuple(_facts(primary)),
+        reason=f"{primary.reason} {FRAGILE}" if primary.fragile else primary.reason,
+        facts=tuple(_facts(context, primary)),
     )
     scope = f"Scope: {verdict.scope}" if verdict.scope else ""
     extra = (Paragraph(scope),) if scope else ()
@@ -121,7 +78,7 @@ def others_section(context: Context) -> tuple[Block, ...]:
             effect_text(h.estimate),
             MISSING if h.shown_delta is None else setting(h.shown_delta),
             _corrected_p(h),
-            h.reason,
+            _why(context, h),
         )
         for h in others
     )
@@ -138,6 +95,18 @@ def others_section(context: Context) -> tuple[Block, ...]:
     if failed:
         blocks.append(Callout("warning", "Validity gates that secondary hypotheses fail", failed))
     return tuple(blocks)
+
+
+def _why(context: Context, verdict: HypothesisVerdict) -> str:
+    """What decided, without the effect, which has a column, and what failed gates found, told below."""
+    failed = [g.name for g in verdict.gates if g.passed is False]
+    if failed and not verdict.settings:
+        return f"{', '.join(failed)} failed"
+    asked, found = context.question(verdict), verdict.estimate
+    if asked is None or found is None:
+        return verdict.reason
+    effect = kind_of(asked.hypothesis).finding(asked, found)
+    return capital(verdict.reason.removeprefix(f"{effect}; "))
 
 
 def _corrections(verdicts: Sequence[HypothesisVerdict]) -> str:
@@ -179,23 +148,20 @@ def effect_text(found: Estimate | None) -> str:
     """An estimate on the scale people read, with its interval and unit."""
     if found is None:
         return MISSING
-    text = estimate(found.shown_value, found.shown_low, found.shown_high)
-    if found.unit.startswith("%"):
-        return f"{text} {found.unit}"
-    return f"{text}, {found.unit}" if found.unit else text
+    return in_unit(estimate(found.shown_value, found.shown_low, found.shown_high), found.unit)
 
 
-def _facts(verdict: HypothesisVerdict) -> list[tuple[str, str]]:
+def _facts(context: Context, verdict: HypothesisVerdict) -> list[tuple[str, str]]:
     facts = [("Hypothesis", verdict.statement)]
     found = verdict.estimate
     if found is not None:
         facts += [
             ("Effect (95 % interval)", effect_text(found)),
-            ("Test", _test_text(verdict.kind, found)),
+            ("Test", _test_text(found, _counted(context, verdict))),
         ]
     if verdict.shown_delta is not None:
-        unit = f", {found.unit}" if found is not None and found.unit else ""
-        facts.append(("Smallest effect that matters, δ", setting(verdict.shown_delta) + unit))
+        unit = "" if found is None else found.unit
+        facts.append(("Smallest effect that matters, δ", in_unit(setting(verdict.shown_delta), unit)))
     if verdict.without_diverged is not None:
         facts.append(("Without pairs that diverged", effect_text(verdict.without_diverged)))
     if verdict.needed_n is not None:
@@ -207,10 +173,7 @@ def _facts(verdict: HypothesisVerdict) -> list[tuple[str, str]]:
 def _details(verdict: HypothesisVerdict) -> list[Block]:
     """Effect sizes and robustness tests beside the estimate, and every gate with what it found."""
     blocks: list[Block] = []
-    extra = verdict.estimate.extra if verdict.estimate is not None else {}
-    items = tuple(
-        (_label(name), _extra_text(name, value)) for name, value in extra.items() if _telling(name, value)
-    )
+    items = extra_items(verdict)
     if items:
         blocks += [Subheading("Beside the estimate"), Facts(items)]
     if any(g.passed is not None for g in verdict.gates):
@@ -225,29 +188,8 @@ def _details(verdict: HypothesisVerdict) -> list[Block]:
     return blocks
 
 
-def _label(name: str) -> str:
-    return EXTRA_LABELS.get(name, name.replace("_", " "))
-
-
-def _telling(name: str, value: float | str | None) -> bool:
-    """Leave out what is missing, and corrections and censoring that did not happen."""
-    return value is not None and not (name in SILENT_AT_ZERO and value == 0)
-
-
-def _extra_text(name: str, value: float | str | None) -> str:
-    if value is None or isinstance(value, str):
-        return value or MISSING
-    return p_value(value) if name.endswith("_p") else number(value)
-
-
 def _warnings(verdict: HypothesisVerdict) -> list[Block]:
     blocks: list[Block] = []
-    if verdict.fragile:
-        text = (
-            "A robustness test that makes fewer assumptions would have decided otherwise: "
-            "read the answer with care."
-        )
-        blocks.append(Callout("warning", "Fragile", (text,)))
     failed = tuple(_failed_gate(g) for g in verdict.gates if g.passed is False)
     if failed:
         blocks.append(Callout("warning", "Validity gates that failed", failed))
@@ -275,10 +217,18 @@ def _gates_text(verdict: HypothesisVerdict) -> str:
     return f"all {len(checked)} that apply passed ({', '.join(g.name for g in checked)})"
 
 
-def _test_text(kind: str, found: Estimate) -> str:
-    """The method, how many it rests on, and p where something is tested."""
+def _counted(context: Context, verdict: HypothesisVerdict) -> str:
+    """What the n of an estimate counts."""
+    if is_over_tasks(context.hypothesis(verdict)):
+        return "tasks"
+    return COUNTED.get(verdict.kind, "replicates")
+
+
+def _test_text(found: Estimate, counted: str) -> str:
+    """The method, how many it rests on, and p where something is tested, with its test if it is another."""
     p = "" if found.p_value is None else f", p {_with_sign(p_value(found.p_value))}"
-    return f"{found.method}, {count(found.n)} {COUNTED.get(kind, 'replicates')}{p}"
+    by = f" ({found.p_method})" if p and found.p_method else ""
+    return f"{found.method}, {count(found.n)} {counted}{p}{by}"
 
 
 def _with_sign(text: str) -> str:

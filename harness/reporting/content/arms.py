@@ -44,7 +44,10 @@ def arms_section(context: Context) -> tuple[Block, ...]:
 
 def fairness_section(context: Context) -> tuple[Block, ...]:
     """What every arm was given to tune with, and whether that was equal."""
-    entries = [_fairness(context, arm) for arm in context.evidence.design.arms]
+    design = context.evidence.design
+    entries = [_fairness(context, arm) for arm in design.arms]
+    if all(e["Tuning trials"] == "0" for e in entries):
+        return (_untuned(design), *_lengths(design))
     columns = tuple(entries[0])
     words = {"Arm", "Range searched", "Chosen", "On edge"}
     rows = tuple(tuple(str(e[c]) for c in columns) for e in entries)
@@ -53,7 +56,14 @@ def fairness_section(context: Context) -> tuple[Block, ...]:
         "needs it, when its best value lies on the edge."
     )
     table = Table(caption, tuple(Column(c, c not in words) for c in columns), rows)
-    return (_statement(entries), table, *_lengths(context.evidence.design))
+    return (_statement(entries), table, *_lengths(design))
+
+
+def _untuned(design: Design) -> Paragraph:
+    """One sentence where no arm was given anything to tune with."""
+    steps = set(design.steps.values())
+    alike = f", each for {count(steps.pop())} steps: no arm had a larger budget" if len(steps) == 1 else ""
+    return Paragraph(f"Nothing was tuned: every arm was judged at the settings given{alike}.")
 
 
 def _lengths(design: Design) -> Iterator[Block]:
@@ -118,7 +128,7 @@ def _outcome_row(arm: str, row: Mapping[str, float | None]) -> tuple[str, ...]:
 
 
 def _fairness(context: Context, arm: Arm) -> dict[str, Any]:
-    choice = context.evidence.choices.get(arm.label)
+    choice = context.evidence.choices.get(arm.label) if arm.tuned else None  # else only what was given
     design = context.evidence.design
     trials = _tuning_trials(context, arm.label)
     extended = {p.index for p in choice.points if p.round > 0} if choice else set()
@@ -168,10 +178,6 @@ def _statement(entries: list[dict[str, Any]]) -> Block:
     """Whether budgets were equal, in plain words."""
     declared = {(e["Points"], e["Seeds"]) for e in entries}
     steps = {e["Steps a trial"] for e in entries}
-    if all(e["Tuning trials"] == "0" for e in entries):
-        return Paragraph(
-            "Nothing was tuned: every arm ran once at the settings given, so no arm had a larger budget."
-        )
     unequal = [
         text
         for text, found in (("tuning points or seeds", declared), ("steps a trial", steps))

@@ -16,12 +16,13 @@ from harness.analysis.scale import outcome_label
 from harness.errors import HarnessError
 from harness.reporting.document import Figure
 from harness.reporting.figures import FIGURES
+from harness.reporting.numbers import count
 from harness.reporting.style import ArmStyle, arm_styles, drawing, to_svg
 from harness.words.design import Design
 from harness.words.hypothesis import Hypothesis
 from harness.words.metrics import METRICS
 from harness.words.outcome import Outcome
-from harness.words.verdict import HypothesisVerdict, StudyVerdict
+from harness.words.verdict import Estimate, HypothesisVerdict, StudyVerdict
 
 MOST_LINES = 12  # in one panel
 SPLIT_LABELS = {"train": "training", "val": "validation", "test": "test"}
@@ -121,6 +122,13 @@ def pages(items: Sequence[str], most: int) -> list[list[str]]:
     return [[items[i] for i in part] for part in np.array_split(np.arange(len(items)), n)] if n else []
 
 
+def further(parts: Sequence[Sequence[str]], page: int) -> str:
+    """The caption of a figure that goes on from the page before: which of how many arms it shows."""
+    before = sum(map(len, parts[:page]))
+    last, of_all = before + len(parts[page]), sum(map(len, parts))
+    return f"The same for arms {count(before + 1)} to {count(last)} of {count(of_all)}."
+
+
 def draw(name: str, kind: str, words: tuple[str, str], frame: pd.DataFrame, *rest: Any) -> Figure:
     """Draw the figure `kind` of the table from `frame` and `rest`; `words`: what it shows, how to read it."""
     with drawing():
@@ -134,6 +142,15 @@ def metric_label(metric: str) -> str:
     split, _, name = metric.rpartition("/")
     label = METRICS[name].label if name in METRICS else name
     return f"{SPLIT_LABELS.get(split, split)} {label}".strip()
+
+
+def estimator(found: Estimate) -> str:
+    """What an estimate is of the values that it rests on: their mean, unless its method says otherwise."""
+    if found.method.startswith("Hodges-Lehmann"):
+        return "Hodges–Lehmann estimate"
+    if found.method.startswith("ratio of restricted means"):
+        return "ratio of restricted means"
+    return "geometric mean" if found.unit.startswith("ratio of") else "mean"
 
 
 def capital(text: str) -> str:

@@ -11,7 +11,7 @@ import pandas as pd
 from scipy import stats
 
 from harness.reporting.content.answer import PAIRED, effect_text
-from harness.reporting.content.context import Context, draw, outcome_words, pages
+from harness.reporting.content.context import Context, draw, estimator, further, outcome_words, pages
 from harness.reporting.document import Block, Column, Figure, Table
 from harness.reporting.figures.replicates import Effect
 from harness.reporting.frames import outcome_frame
@@ -22,7 +22,7 @@ from harness.words.verdict import Estimate, HypothesisVerdict
 
 LABEL_LENGTH = 95  # characters of a row's label in the forest plot
 MOST_PARTS = 12  # comparisons of one hypothesis in the forest plot
-MOST_STRIPS = 28  # arms on a page
+MOST_STRIPS = 30  # arms on a page: as many fill it
 COUNTED_ONLY = ("success", "diverged")  # outcomes that a strip plot says nothing of
 STRIPS = 3  # outcomes shown replicate by replicate
 
@@ -148,7 +148,7 @@ def _paired(context: Context, verdict: HypothesisVerdict) -> Figure | None:
     label = outcome_words(asked.outcome)
     compared = asked.outcome.unit_label if faster else None
     effect = _effect(verdict, found, faster, f"{_difference_label(a, b, compared, higher)}\n{label}")
-    words = _paired_words(label, (a, b), len(pairs), int(pairs["lost"].sum()))
+    words = _paired_words(label, (a, b), pairs["lost"], effect.estimator)
     styles = context.styles_of((a, b))
     return draw(f"replicates-{context.key(verdict)}", "paired", words, pairs, (a, b), styles, effect)
 
@@ -174,9 +174,9 @@ def _effect(verdict: HypothesisVerdict, found: Estimate, faster: bool, label: st
     if faster:
         band = None if delta is None else (math.exp(-delta), math.exp(delta))
         value, low, high = (math.exp(v) for v in (found.value, found.low, found.high))
-        return Effect(value, low, high, delta=band, zero=1.0, label=label, log=True)
+        return Effect(value, low, high, band, 1.0, label, log=True, estimator=estimator(found))
     band = None if delta is None else (-delta, delta)
-    return Effect(found.value, found.low, found.high, delta=band, zero=0.0, label=label, log=False)
+    return Effect(found.value, found.low, found.high, band, 0.0, label, False, estimator(found))
 
 
 def _difference_label(a: str, b: str, divided: str | None, higher: bool) -> str:
@@ -186,17 +186,19 @@ def _difference_label(a: str, b: str, divided: str | None, higher: bool) -> str:
     return f"{a} − {b}" if higher else f"{b} − {a}"
 
 
-def _paired_words(label: str, sides: tuple[str, str], pairs: int, lost: int) -> tuple[str, str]:
-    a, b = sides
+def _paired_words(
+    label: str, sides: tuple[str, str], lost_pairs: pd.Series[bool], named: str
+) -> tuple[str, str]:
+    (a, b), pairs, lost = sides, len(lost_pairs), int(lost_pairs.sum())
     alt = (
         f"Slope plot of {label} in {count(pairs)} replicates, {b} against {a}, and the differences with "
-        "their mean's interval."
+        f"the interval of their {named}."
     )
     caption = (
         f"Left: {label} in each of {count(pairs)} replicates; a line joins the runs of {b} and {a} that "
-        "shared data and seeds. Right: the same pairs as single effects, smallest to largest, and their mean "
-        f"with its 95 % interval; above the solid line favours {a}, and effects inside the grey band are "
-        "too small to matter."
+        "shared data and seeds. Right: the same pairs as single effects, smallest to largest, and their "
+        f"{named} with its 95 % interval; above the solid line favours {a}, and effects inside the grey "
+        "band are too small to matter."
     )
     note = f" In {lost} pairs (dotted, ×) a run diverged or did not reach the target." if lost else ""
     return alt, caption + note
@@ -226,11 +228,12 @@ def _strips(context: Context, outcome: Outcome, place: int) -> list[Figure]:
         caption += " A cross is a run that diverged or missed the target, at the value that stands in for it."
     measured = set(frame["arm"])
     figures = []
-    for page, arms in enumerate(pages([a for a in context.styles if a in measured], MOST_STRIPS)):
-        words = (alt, caption if page == 0 else "Further arms.")
+    parts = pages([a for a in context.styles if a in measured], MOST_STRIPS)
+    for page, arms in enumerate(parts):
+        words = (alt, caption if page == 0 else further(parts, page))
         name = f"outcome-{place}{f'-{page + 1}' if page else ''}"
-        parts = (table[table["arm"].isin(arms)] for table in (frame, means))
-        figures.append(draw(name, "strip", words, *parts, context.styles_of(arms), label))
+        drawn = (table[table["arm"].isin(arms)] for table in (frame, means))
+        figures.append(draw(name, "strip", words, *drawn, context.styles_of(arms), label))
     return figures
 
 

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import pandas as pd
 
-from harness.analysis.critical_level import clopper_pearson
+from harness.analysis.events import clopper_pearson
 from harness.analysis.outcome_table import arm_values, pairs
 from harness.analysis.question import Question
-from harness.reporting.content.context import Case, Context, capital, draw, outcome_words
+from harness.reporting.content.context import Case, Context, capital, draw, estimator, outcome_words
 from harness.reporting.content.levels import interaction_blocks, level_blocks, threshold_blocks
 from harness.reporting.content.tasks import task_blocks
 from harness.reporting.document import Block, Column, Paragraph, Subheading, Table
@@ -49,8 +49,8 @@ def _pair(case: Case) -> Blocks:
     runs = pd.DataFrame({"label": label, "value": map(asked.scale.show, both.oriented(asked.direction))})
     outcome = outcome_words(asked.outcome)
     caption = (
-        f"The difference in {outcome}, above 0 where {asked.subject} is better: a dot a pair, the mean with "
-        f"its 95 % interval{' (thick: 90 %)' if claimed[1] is not None else ''}. "
+        f"The difference in {outcome}, above 0 where {asked.subject} is better: a dot a pair, the "
+        f"{estimator(found)} with its 95 % interval{' (thick: 90 %)' if claimed[1] is not None else ''}. "
         f"The claim is that it lies in the tinted part, {_range(claimed)}."
     )
     alt = f"Difference in {outcome} of {label} with its interval, against {_range(claimed)}."
@@ -80,7 +80,7 @@ def _mechanism(case: Case) -> Blocks:
     assert isinstance(hypothesis, Mechanism)
     if found is None:
         return
-    times = asked.scale.show(0.0) / asked.scale.offset if asked.scale.offset else 1.0
+    times = 100.0 if asked.scale.kind == "points" else 1.0
     arms = asked.columns[:MOST_ROWS]
     ends = (found.shown_value, found.shown_low, found.shown_high)
     means = {
@@ -93,10 +93,11 @@ def _mechanism(case: Case) -> Blocks:
     )
     claimed = tuple(None if end is None else times * end for end in (hypothesis.above, hypothesis.below))
     outcome = outcome_words(asked.outcome)
-    which = "every mean" if len(asked.columns) > 1 else "the mean"
+    drawn = "mean" if means else estimator(found)  # of one arm alone the estimate itself
+    which = f"every {drawn}" if len(asked.columns) > 1 else f"the {drawn}"
     caption = (
-        f"{capital(outcome)} of every judged run, a dot a replicate, and each arm's mean with its 95 % "
-        f"interval. The claim is that {which} lies in the tinted part, {_range(claimed)}."
+        f"{capital(outcome)} of every judged run, a dot a replicate, and each arm's {drawn} with its "
+        f"95 % interval. The claim is that {which} lies in the tinted part, {_range(claimed)}."
     )
     if len(asked.columns) > len(arms):
         caption += f" The first {count(len(arms))} of {count(len(asked.columns))} arms are shown."

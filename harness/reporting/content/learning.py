@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
-from harness.reporting.content.context import Context, draw, metric_label, outcome_words, pages
+from harness.reporting.content.context import Context, draw, further, metric_label, outcome_words, pages
 from harness.reporting.document import Block, Paragraph
 from harness.reporting.figures.learning import Measure
+from harness.reporting.figures.survival import MANY_CENSORED, many_censored
 from harness.reporting.frames import (
     band_frame,
     budget_frame,
@@ -21,7 +24,7 @@ from harness.words.hypothesis import Faster
 from harness.words.verdict import HypothesisVerdict
 
 METRICS_SHOWN = 2
-MOST_PANELS = 16  # on a page
+MOST_PANELS = 20  # on a page: five rows fill it
 LOG_RATIO = 20.0  # a positive measure that spans more than this is drawn on a logarithmic axis
 
 
@@ -42,14 +45,15 @@ def tuning_section(context: Context) -> tuple[Block, ...]:
         if frame.empty:
             continue
         log = all(d.log for a in context.evidence.design.arms for d in a.tuned if d.path == path)
-        score = outcome_words(next(iter(choices.values())).outcome)
+        measure = Measure(outcome_words(next(iter(choices.values())).outcome), spans_far(frame["value"]))
         better = next(iter(choices.values())).direction
-        words = _tuning_words(path, score, better, len(paths) > 1)
+        words = _tuning_words(path, measure.label, better, len(paths) > 1)
         tuned = set(frame["arm"])
-        for page, part in enumerate(pages([a for a in context.styles if a in tuned], MOST_PANELS)):
-            args = (context.styles_of(part), (path, log), score, len(paths) == 1)
+        parts = pages([a for a in context.styles if a in tuned], MOST_PANELS)
+        for page, part in enumerate(parts):
+            args = (context.styles_of(part), (path, log), measure, len(paths) == 1)
             name = f"tuning-{place}{f'-{page + 1}' if page else ''}"
-            said = words if page == 0 else (words[0], "Further arms.")
+            said = words if page == 0 else (words[0], further(parts, page))
             blocks.append(draw(name, "nuisance_panels", said, frame[frame["arm"].isin(part)], *args))
     return tuple(blocks)
 
@@ -61,17 +65,14 @@ def budget_section(context: Context) -> tuple[Block, ...]:
         return ()
     choice = next(iter(context.evidence.choices.values()))
     score = outcome_words(choice.outcome)
+    measure = Measure(score, spans_far(frame["value"]))
     caption = (
         f"What the best of k tuning points would be expected to score ({score}; {choice.direction} is "
         "better) had only k of them been tried: a curve that has gone flat means that more tuning would "
         "hardly have helped that arm."
     )
     alt = f"Expected best {score} against the number of tuning points tried, for each arm."
-    return (
-        draw(
-            "tuning-budget", "budget_curves", (alt, caption), frame, context.styles, f"expected best {score}"
-        ),
-    )
+    return (draw("tuning-budget", "budget_curves", (alt, caption), frame, context.styles, measure),)
 
 
 def speed_section(context: Context) -> tuple[Block, ...]:
@@ -104,7 +105,7 @@ def _learning(context: Context, metric: str) -> list[Block]:
     )
     medians = (
         f"Median {measure.label} on the validation split after each number of optimizer steps, for every "
-        f"arm at its tuned setting; the band holds the middle 80 % of the replicates.{target}"
+        f"arm {_at(context)}; the band holds the middle 80 % of the replicates.{target}"
     )
     panels = (
         f"The same, arm by arm: {measure.label} in validation (solid) and training (dashed grey), "
@@ -118,11 +119,19 @@ def _learning(context: Context, metric: str) -> list[Block]:
     measured = set(bands["arm"])
     parts = pages([a for a in context.styles if a in measured], MOST_PANELS)
     for place, styles in enumerate(context.styles_of(part) for part in parts):
-        words = (f"{alt}, a panel an arm.", panels if place == 0 else "Further arms.")
+        words = (f"{alt}, a panel an arm.", panels if place == 0 else further(parts, place))
         name = f"learning-{metric}-arms{f'-{place + 1}' if place else ''}"
         of_page = (frame[frame["arm"].isin(styles.keys())] for frame in (drawn, bands))
         blocks.append(draw(name, "learning_panels", words, *of_page, styles, measure))
     return blocks
+
+
+def _at(context: Context) -> str:
+    """The settings that arms were judged at."""
+    tuned = {bool(arm.tuned) for arm in context.evidence.design.arms}
+    if len(tuned) > 1:
+        return "at its setting, tuned where anything was"
+    return "at its tuned setting" if True in tuned else "at the settings given"
 
 
 def _which(curves: pd.DataFrame, drawn: pd.DataFrame) -> str:
@@ -133,9 +142,14 @@ def _which(curves: pd.DataFrame, drawn: pd.DataFrame) -> str:
 
 
 def _measure(context: Context, metric: str, bands: pd.DataFrame) -> Measure:
-    values = bands["median"].dropna().to_numpy(dtype=float)
-    spans = bool(len(values) and values.min() > 0 and values.max() > LOG_RATIO * values.min())
-    return Measure(metric_label(metric), spans, context.verdict.targets.get(f"val/{metric}"))
+    target = context.verdict.targets.get(f"val/{metric}")
+    return Measure(metric_label(metric), spans_far(bands["median"]), target)
+
+
+def spans_far(values: pd.Series[Any]) -> bool:
+    """Whether a linear axis would hide most of the values: positive ones, and far apart."""
+    known = values.dropna().to_numpy(dtype=float)
+    return bool(len(known) and known.min() > 0 and known.max() > LOG_RATIO * known.min())
 
 
 def _tuning_words(path: str, score: str, better: str, several: bool) -> tuple[str, str]:
@@ -198,7 +212,7 @@ def _comparable(context: Context, verdict: HypothesisVerdict) -> tuple[str, ...]
 
 def _sensitivity(context: Context, verdict: HypothesisVerdict) -> list[Block]:
     rows = pd.DataFrame(verdict.sensitivity)
-    if rows.empty or not {"target", "ratio", "low", "high"} <= set(rows.columns):
+    if rows.empty:
         return []
     rows = rows.sort_values("target")
     hypothesis = context.hypothesis(verdict)
@@ -212,5 +226,10 @@ def _sensitivity(context: Context, verdict: HypothesisVerdict) -> list[Block]:
         "were needed, with 95 % intervals. The solid line at 1 is no difference, the grey band differences "
         "too small to matter, the dotted line the target that decides."
     )
+    if many_censored(rows).any():
+        caption += (
+            f" Hollow points: more than {100 * MANY_CENSORED:.0f} % of an arm's runs never reached that "
+            "target. Cut at the budget, they pull the ratio towards 1, whichever arm is the faster one."
+        )
     args = (verdict.shown_delta, _target(context, verdict), label, unit)
     return [draw(f"sensitivity-{context.key(verdict)}", "sensitivity", (alt, caption), rows, *args)]

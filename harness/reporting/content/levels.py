@@ -13,7 +13,7 @@ import pandas as pd
 from harness.analysis.critical_level import likeliest_slope
 from harness.analysis.kinds.base import described
 from harness.analysis.question import Question, question, scores
-from harness.reporting.content.context import Case, Context, capital, draw, outcome_words
+from harness.reporting.content.context import Case, Context, capital, draw, estimator, outcome_words
 from harness.reporting.document import Block, Column, Table
 from harness.reporting.figures.levels import Critical, LevelAxis, Optimum
 from harness.reporting.numbers import MISSING, count, interval, number, setting
@@ -38,7 +38,7 @@ def level_blocks(case: Case) -> Iterator[Block]:
         f"{'geometric ' if axis.ratio else ''}means with their 95 % intervals."
     )
     if optimum is None:
-        caption += " The dashed line is the least-squares fit; the estimate is its change from end to end."
+        caption += f" The dashed line is the least-squares fit; {_change(verdict)}."
     else:
         caption += (
             " The ring is the inner level, chosen without looking at the runs that test it; arrows show its "
@@ -79,14 +79,20 @@ def interaction_blocks(case: Case) -> Iterator[Block]:
     caption = (
         f"Left: {outcome} of {names[0]} and of {names[1]} over {levels.factor}, means with their 95 % "
         "intervals, a faint line a replicate. Right: the two compared in the same replicates, "
-        f"{label}, which {sense}; the dashed line is the least-squares fit, whose change from end to end "
-        "is the estimate."
+        f"{label}, which {sense}; the dashed line is the least-squares fit; {_change(verdict)}."
     )
     alt = f"{outcome} of {names[0]} and {names[1]} against {levels.factor}, and their difference."
     styles = context.styles_of(names)
     name = f"levels-{context.key(verdict)}"
     yield draw(name, "arms_by_level", (alt, caption), runs.reset_index(drop=True), means, styles, axis, label)
     yield _table(context, verdict, (), levels, f"Advantage of {names[0]} over {names[1]} by {levels.factor}.")
+
+
+def _change(verdict: HypothesisVerdict) -> str:
+    """What the estimate of a trend is."""
+    if verdict.estimate is None or estimator(verdict.estimate) != "Hodges–Lehmann estimate":
+        return "the estimate is its change from end to end"
+    return "the estimate is the Hodges–Lehmann one of the changes from end to end, replicate by replicate"
 
 
 def threshold_blocks(case: Case) -> Iterator[Block]:

@@ -8,12 +8,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from harness.reporting.figures.learning import Measure
 from harness.reporting.figures.lines import line_panels, name_axes, name_lines
-from harness.reporting.style import ArmStyle, plain_axis
+from harness.reporting.style import ArmStyle, value_axis
 
 
-def budget_curves(curves: pd.DataFrame, styles: Mapping[str, ArmStyle], score: str) -> Figure:
-    """Expected best after k tuning points. `curves`: arm, k, value."""
+def budget_curves(curves: pd.DataFrame, styles: Mapping[str, ArmStyle], measure: Measure) -> Figure:
+    """Expected best after k tuning points. `curves`: arm, k, value; `measure` is what the best is of."""
     figure, panels = line_panels(map(str, curves["arm"].unique()), styles, 2.7)
     ends: dict[str, float] = {}
     for arm, curve in curves.groupby("arm", sort=False):
@@ -32,7 +33,7 @@ def budget_curves(curves: pd.DataFrame, styles: Mapping[str, ArmStyle], score: s
     for axes in dict.fromkeys(panels.values()):
         axes.margins(x=0.03)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        plain_axis(axes.yaxis)
-    name_axes(figure, panels, "tuning points tried, k", score)
+        value_axis(axes, measure.log)
+    name_axes(figure, panels, "tuning points tried, k", f"expected best {measure.label}")
     name_lines(figure, panels, ends, styles)
     return figure

@@ -16,11 +16,11 @@ from harness.reporting.style import (
     INK,
     MUTED,
     ArmStyle,
-    log_axis,
     long_axis,
     new_grid,
     plain_axis,
     shown,
+    value_axis,
     wrapped,
 )
 
@@ -116,11 +116,7 @@ def _linear_up_to(bands: pd.DataFrame) -> float | None:
 
 
 def _finish(axes: Any, measure: Measure, linear_up_to: float | None) -> None:
-    if measure.log:
-        axes.set_yscale("log")
-        log_axis(axes.yaxis)
-    else:
-        plain_axis(axes.yaxis)
+    value_axis(axes, measure.log)
     if linear_up_to is None:
         plain_axis(axes.xaxis)
     else:

@@ -12,7 +12,16 @@ from matplotlib.ticker import MaxNLocator
 
 from harness.reporting.figures.learning import Measure
 from harness.reporting.figures.lines import line_panels, name_axes, name_lines
-from harness.reporting.style import MUTED, ArmStyle, log_axis, new_figure, plain_axis, shown, wrapped
+from harness.reporting.style import (
+    MUTED,
+    ArmStyle,
+    log_axis,
+    new_figure,
+    plain_axis,
+    shown,
+    value_axis,
+    wrapped,
+)
 
 CELL = 0.5  # inches: a histogram's height
 CUT = 5  # times the next highest bar: a higher one is cut to one part of so many
@@ -56,11 +65,7 @@ def probe_lines(
 
 
 def _scales(axes: Any, measure: Measure, by_step: bool) -> None:
-    if measure.log:
-        axes.set_yscale("log")
-        log_axis(axes.yaxis)
-    else:
-        plain_axis(axes.yaxis)
+    value_axis(axes, measure.log)
     if by_step:
         axes.set_xscale("log")
         log_axis(axes.xaxis)

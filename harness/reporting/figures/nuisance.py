@@ -9,8 +9,18 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from harness.reporting.figures.learning import TITLE_WIDTH
-from harness.reporting.style import INK, WARNING, ArmStyle, log_axis, new_grid, plain_axis, shown, wrapped
+from harness.reporting.figures.learning import TITLE_WIDTH, Measure
+from harness.reporting.style import (
+    INK,
+    WARNING,
+    ArmStyle,
+    log_axis,
+    new_grid,
+    plain_axis,
+    shown,
+    value_axis,
+    wrapped,
+)
 
 ROUND_MARKS = ("o", "^", "s", "D", "v")  # declared points, then each extension
 
@@ -19,14 +29,15 @@ def nuisance_panels(
     points: pd.DataFrame,
     styles: Mapping[str, ArmStyle],
     axis: tuple[str, bool],
-    score: str,
+    measure: Measure,
     line: bool = True,
 ) -> Figure:
     """A panel an arm. Small dots are tuning seeds, the line their mean, the ring what was chosen.
 
     `points`: arm, x, value (one a tuning seed; NaN where it diverged), score (their mean, NaN where
     any diverged), round, diverged (bool), chosen (bool). `axis`: the parameter's name, and whether
-    it is logarithmic. `score`: the name of the vertical axis. `line`: whether points make one curve.
+    it is logarithmic. `measure`: the vertical axis, that of all panels. `line`: whether points make one
+    curve.
     """
     arms = [a for a in styles if a in set(points["arm"])]
     figure, panels = new_grid(len(arms), 4 if len(arms) > 3 else 3, 1.5, sharey=True)
@@ -38,10 +49,11 @@ def nuisance_panels(
             log_axis(axes.xaxis)
         else:
             plain_axis(axes.xaxis)
-        plain_axis(axes.yaxis)
         axes.margins(x=0.06, y=0.08)
+    for axes in panels:  # once all have their data: they share the axis
+        value_axis(axes, measure.log)
     figure.supxlabel(shown(axis[0]), fontsize=8)
-    figure.supylabel(wrapped(score), fontsize=8)
+    figure.supylabel(wrapped(measure.label), fontsize=8)
     figure.legend(handles=_keys(points), loc="outside upper right", ncols=5)
     return figure
 

@@ -23,6 +23,8 @@ from harness.reporting.style import (
     wrapped,
 )
 
+STRIP = 0.28  # inches
+
 
 class Effect(NamedTuple):
     """An effect on the scale of the differences plotted, oriented so that above `zero` favours a."""
@@ -34,12 +36,13 @@ class Effect(NamedTuple):
     zero: float
     label: str
     log: bool
+    estimator: str = "mean"  # what it is of the differences
 
 
 def paired(
     pairs: pd.DataFrame, sides: tuple[str, str], styles: Mapping[str, ArmStyle], effect: Effect
 ) -> Figure:
-    """Left: each replicate's two outcomes joined. Right: their differences, with the mean's interval.
+    """Left: each replicate's two outcomes joined. Right: their differences, with the effect's interval.
 
     `pairs`: a, b, difference, lost (bool: either run diverged or never reached the target).
     """
@@ -85,7 +88,7 @@ def _differences(axes: Any, pairs: pd.DataFrame, effect: Effect) -> None:
             elinewidth=2,
             capsize=4,
         )
-    axes.set_xticks([0, 0.55], ["each pair", "mean, 95 %"])
+    axes.set_xticks([0, 0.55], ["each pair", wrapped(f"{effect.estimator}, 95 %", 20)])
     axes.set_xlim(-0.45, 0.85)
     if effect.log:
         ratio_axis(axes.yaxis)
@@ -100,7 +103,7 @@ def strip(outcomes: pd.DataFrame, means: pd.DataFrame, styles: Mapping[str, ArmS
     `outcomes`: arm, value, imputed (bool); `means`: arm, mean, low, high.
     """
     arms = [a for a in styles if a in set(outcomes["arm"])]
-    figure = new_figure(0.7 + 0.33 * len(arms))
+    figure = new_figure(0.7 + STRIP * len(arms))
     axes = figure.add_subplot()
     for imputed, mark in ((False, "o"), (True, "X")):
         part = outcomes[outcomes["imputed"] == imputed]

@@ -11,6 +11,8 @@ from matplotlib.figure import Figure
 from harness.reporting.figures.lines import line_panels, name_axes, name_lines
 from harness.reporting.style import COLOURS, GRID, INK, ArmStyle, new_figure, plain_axis, ratio_axis, shown
 
+MANY_CENSORED = 0.2  # share of an arm's runs: beyond it the ratio is drawn hollow
+
 
 def survival(times: pd.DataFrame, styles: Mapping[str, ArmStyle], budget: float, unit: str) -> Figure:
     """Share of an arm's runs that reached the target by each time (one minus Kaplan–Meier).
@@ -41,12 +43,19 @@ def sensitivity(
 ) -> Figure:
     """The speed-up for a grid of targets, a ratio of times in `unit`, as `delta` is.
 
-    `rows`: target, ratio, low, high.
+    `rows`: target, ratio, low, high, a_censored, b_censored (shares of runs that missed the target). A
+    point is hollow where many did in either arm: cut at the budget, they pull the ratio towards 1.
     """
     figure = new_figure(2.5)
     axes = figure.add_subplot()
     axes.fill_between(rows["target"], rows["low"], rows["high"], color=COLOURS[0], alpha=0.15, lw=0)
-    axes.plot(rows["target"], rows["ratio"], "o-", color=COLOURS[0], markersize=4)
+    axes.plot(rows["target"], rows["ratio"], "-", color=COLOURS[0])
+    many = many_censored(rows)
+    for chosen, face in ((~many, COLOURS[0]), (many, "white")):
+        points = rows[chosen]
+        axes.plot(
+            points["target"], points["ratio"], "o", color=COLOURS[0], markersize=4, markerfacecolor=face
+        )
     if delta is not None:
         axes.axhspan(1 / delta, delta, color=GRID, alpha=0.6, lw=0, zorder=0)
     axes.axhline(1, color=INK, linewidth=0.9)
@@ -57,3 +66,8 @@ def sensitivity(
     plain_axis(axes.xaxis)
     axes.set(xlabel=shown(label), ylabel=f"ratio of {unit} (log scale)")
     return figure
+
+
+def many_censored(rows: pd.DataFrame) -> pd.Series[bool]:
+    """At which targets more than `MANY_CENSORED` of either arm's runs missed it."""
+    return rows[["a_censored", "b_censored"]].max(axis=1) > MANY_CENSORED
