@@ -81,15 +81,15 @@ def by_wins(pairs: Pairs, value: float, margin: float, level: float = ONE_SIDED)
 def held_to_wins(ruling: Ruling, interval: Interval, robust: Answer | None, pairs: Pairs) -> Ruling:
     """The ruling on a ratio of restricted means; that a speed-up is too small only where wins refute it too.
 
-    Runs cut at the budget pull the ratio towards 1, and with it the interval's upper end: alone it would
-    refute true speed-ups. That b is the faster one stands by itself.
+    Runs of b cut at the budget pull the ratio down, and with it the interval's upper end: alone it would
+    refute true speed-ups. That b is the faster one stands by itself, as does what a's own cut runs flatter.
     """
-    if ruling.answer is not Answer.REFUTED or interval.high < 0 or robust is Answer.REFUTED:
+    safe = interval.high < 0 or not pairs.b_censored.any() or robust is Answer.REFUTED
+    if ruling.answer is not Answer.REFUTED or safe:
         return ruling
-    shares = f"{pairs.a_censored.mean():.0%} and {pairs.b_censored.mean():.0%}"
-    why = f"{shares} of the runs never reached the target, which pulls the ratio towards 1, and wins"
-    remedy = "train longer, or lower the target"
-    return Ruling(Answer.INCONCLUSIVE, "", f"{why} against losses don't refute the speed-up asked; {remedy}")
+    share = f"{pairs.b_censored.mean():.0%} of the runs it is held against never reached the target"
+    why = f"{share}, which hides some of the speed-up, and wins against losses don't refute it"
+    return Ruling(Answer.INCONCLUSIVE, "", f"{why}; train longer, or lower the target")
 
 
 def restricted_mean_difference(pairs: Pairs, variance_ratio: float = 0.0) -> Interval:

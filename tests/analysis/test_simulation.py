@@ -1,6 +1,7 @@
 """The analysis on simulated outcomes whose truth is known. Bounds are binomial, at 1 in 10,000."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -87,6 +88,12 @@ def test_a_slower_arm_is_refuted_though_runs_never_arrive():
     assert interval.high < 0
     ruling = effect_rule(interval, math.log(1.25))
     assert held_to_wins(ruling, interval, None, both) is ruling
+    kept = Pairs(both.b, times, np.zeros(N, dtype=bool), ~none, none)  # no faster, and b's times all cut
+    interval = log_speed_up(kept)
+    ruling = effect_rule(interval, math.log(1.25))
+    assert ruling.answer is Answer.REFUTED
+    assert held_to_wins(ruling, interval, None, kept).answer is Answer.INCONCLUSIVE
+    assert held_to_wins(ruling, interval, None, replace(kept, b_censored=none)) is ruling
 
 
 @pytest.mark.parametrize("tied", [2, 5])
