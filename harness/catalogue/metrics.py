@@ -143,14 +143,16 @@ def coverage_error(outputs: Tensor, targets: Tensor) -> Tensor:
 def conditional_coverage_error(outputs: Tensor, targets: Tensor) -> Tensor:
     """The mean distance from 0.9 of a Gaussian head's coverage in each tenth of the examples, (M,).
 
-    The tenths are by predicted value, the sum over K targets. Intervals too wide here and too narrow
-    there cover as they should on the whole (Angelopoulos and Bates 2021, section 3: conditional coverage).
+    The tenths are by predicted value, the sum over K targets; of under 10 examples each is a group.
+    Intervals too wide here and too narrow there cover as they
+    should on the whole (Angelopoulos and Bates 2021, section 3: conditional coverage).
     """
     mean, inside = halves(outputs)[0], covered(outputs, targets)
     order = mean.sum(-1).argsort(stable=True, dim=1)
-    tenths = torch.tensor_split(inside.sum(-1).gather(1, order), TENTHS, 1)
+    groups = min(TENTHS, outputs.shape[1])
+    tenths = torch.tensor_split(inside.sum(-1).gather(1, order), groups, 1)
     shares = [part.sum(1).double() / (part.shape[1] * inside.shape[2]) for part in tenths]
-    return off_central(torch.stack(shares, 1)).sum(1) / TENTHS
+    return off_central(torch.stack(shares, 1)).sum(1) / groups
 
 
 def spread_alike(of_head: PerExample) -> WholeMeasure:

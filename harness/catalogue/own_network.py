@@ -25,6 +25,7 @@ from harness.catalogue.own_class import FROM_DATA, RESERVED, OwnClass, own_class
 Shape = tuple[int, ...]
 DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d)
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
+PLAIN = frozenset(vars(nn.Module()))  # a module's own attributes: registered modules, hooks, ...
 PROBE = 2  # examples of zeros that a network is tried on
 
 
@@ -59,13 +60,15 @@ def check(
 ) -> None:
     """Try the module on two examples of zeros, in training and in evaluation.
 
-    Raises ConfigError where there is nothing to train, the forward pass fails, gives another shape than
-    (B, outputs), draws from a global generator, or replaces a buffer instead of writing into it.
+    Raises ConfigError where there is nothing to train or a complex parameter, the forward pass fails, gives
+    another shape than (B, outputs), draws from a global generator, or replaces a buffer instead of writing
+    into it.
     """
     name = section["class"]
     if not any(True for _ in module.parameters()):  # frozen ones are buffers by now
         message = f"{name} has no parameter to train; register some, or leave one with requires_grad"
         raise ConfigError("model.class", message)
+    _real(module, name)
     for training in (True, False):
         module.train(training)
         with _unmoved(name), torch.no_grad():
@@ -81,11 +84,27 @@ def check(
             raise ConfigError("model.class", message)
 
 
+def _real(module: nn.Module, name: str) -> None:
+    """Raise ConfigError where a parameter is complex."""
+    found = [(n, p.dtype) for n, p in module.named_parameters() if p.is_complex()]
+    if found:
+        message = (
+            f"the parameter {found[0][0]!r} of {name} is {str(found[0][1]).removeprefix('torch.')}; allowed: "
+            "real ones. Keep its real and imaginary parts as one of shape (..., 2) and read it by "
+            "torch.view_as_complex"
+        )
+        raise ConfigError("model.class", message)
+
+
 def ours(module: nn.Module) -> nn.Module:
-    """The module with dropouts and batch norms swapped for ours and frozen parameters as buffers."""
+    """The module with dropouts and batch norms swapped for ours and frozen parameters as buffers.
+
+    Raises ConfigError where a swapped one is also held where it can't be replaced.
+    """
     known: dict[int, nn.Module] = {}
     for layer, part in enumerate(list(module.modules())):
         known[id(part)] = _swapped(part, layer)
+    _held_by_modules_alone(module, {key for key, part in known.items() if id(part) != key})
     for part in list(known.values()):
         for name, child in list(part._modules.items()):
             part._modules[name] = known.get(id(child), child)
@@ -93,6 +112,29 @@ def ours(module: nn.Module) -> nn.Module:
     for part in root.modules():
         _freeze(part)
     return root
+
+
+def _held_by_modules_alone(module: nn.Module, swapped: set[int]) -> None:
+    """Raise ConfigError where a plain attribute holds a module of these ids: the one held would run on."""
+    for path, part in module.named_modules():
+        for name in vars(part).keys() - PLAIN:
+            held = next((m for m in _modules_in(vars(part)[name]) if id(m) in swapped), None)
+            if held is not None:
+                where = ".".join(filter(None, (path, name)))
+                message = (
+                    f"the plain attribute {where} of {type(module).__name__} holds a {type(held).__name__}, "
+                    "which can't be made each trial's own there; use nn.ModuleList or nn.ModuleDict"
+                )
+                raise ConfigError("model.class", message)
+
+
+def _modules_in(value: Any) -> Iterator[nn.Module]:
+    """The modules that a value of plain Python is or holds."""
+    if isinstance(value, nn.Module):
+        yield value
+    elif isinstance(value, list | tuple | set | frozenset | dict):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _modules_in(part)
 
 
 def _swapped(part: nn.Module, layer: int) -> nn.Module:
@@ -132,7 +174,8 @@ def _constructed(own: OwnClass, keywords: Mapping[str, Any], input_shape: Shape)
         called = ", ".join(f"{k}={v!r}" for k, v in keywords.items())
         raise ConfigError("model.class", f"{own.cls.__name__}({called}) raised {said(error)}") from error
     if any(isinstance(p, nn.UninitializedParameter) for p in module.parameters()):
-        _forward(module, own.cls.__name__, input_shape)  # lazy layers learn their sizes
+        _forward(module.eval(), own.cls.__name__, input_shape)  # lazy layers learn their sizes
+        module.train()
     return module
 
 

@@ -7,12 +7,13 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.func import functional_call, vjp, vmap
+from torch.func import vjp, vmap
 
 from harness.catalogue.layers import Function, HiddenLayer, Limits, watched
+from harness.training.functions import Buffers, buffers_of, holding, quiet
 from harness.training.graph.capture import ByShape
 from harness.training.leaving import Weights
-from harness.training.program import Buffers, Program, buffers_of, quiet
+from harness.training.program import Program
 from harness.words.probes import HISTOGRAM_BINS, HISTOGRAM_RANGE
 
 NEAR = 0.01  # of a range's width: so close to a limit is saturated
@@ -55,8 +56,9 @@ def _stacked(program: Program, layers: Sequence[HiddenLayer]) -> Callable[..., t
             (slope,) = pull_back(torch.ones_like(outputs))
             calls.append((outputs, slope == 0))
 
-        with watched(program.module, see):
-            functional_call(program.module, {**program.layout.unflatten(flat), **buffers}, (x,))
+        held = {**program.layout.unflatten(flat), **buffers}
+        with watched(program.module, see), holding(program.module, held):
+            program.module(x)
         return tuple(calls[layer.call] for layer in layers)
 
     def one_by_one(params: Tensor, buffers: Buffers, x: Tensor) -> tuple[Seen, ...]:

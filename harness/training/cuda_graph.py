@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from harness.training.members import Batch
-from harness.training.program import first_sentence
 from harness.training.run import Coefficients, Run, TakeStep
+from harness.training.stackable import first_sentence
 
 Step = Callable[[], Tensor]  # gives the losses (m,) it began with
 

@@ -13,8 +13,9 @@ from torch import Tensor
 
 from harness.catalogue.losses import PerExample
 from harness.catalogue.metrics import Measure, Measures, WholeMeasure
+from harness.training.functions import Buffers
 from harness.training.members import Split, StackData
-from harness.training.program import Buffers, Program
+from harness.training.program import Program
 from harness.words.config import batch_size_of
 
 # Examples evaluated at once, whatever the stack: sums must not depend on it. Small enough for caches.

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from harness.catalogue.regularisers import stopping
 from harness.errors import BadInput, unknown
-from harness.training.program import Buffers
+from harness.training.functions import Buffers
 from harness.words.config import TrainSection
 from harness.words.metrics import split_metric
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from harness.catalogue.regularisers import REGULARISERS
-from harness.training.program import Layout
+from harness.training.layout import Layout
 from harness.words.trial import Trial
 
 OF_GRADIENTS = {name: own.option for name, own in REGULARISERS.items() if own.on in ("weights", "gradient")}

@@ -34,7 +34,8 @@ class Standing:
 
     def __init__(self, run: Run, rows: Sequence[int], weights: Weights, data: StackData, step: int) -> None:
         self.run, self.rows, self.step = run, rows, step
-        self.params, self.buffers = weights
+        # Copies, as a network may write into what it is given.
+        self.params, self.buffers = weights.params.clone(), {n: b.clone() for n, b in weights.buffers.items()}
         self.data = data
         self.layers = hidden_layers(run.program.module, data.example(EXAMPLES)[0])
 
@@ -174,7 +175,7 @@ def probe(run: Run, step: int, names: Sequence[str]) -> None:
     """Measure the members still training after `step` steps; each keeps its own in `run.probed`."""
     rows = run.rows.tolist()
     at = Standing(run, rows, Weights(run.params, run.buffers), run.data, step)
-    _keep(run, at, names, dict.fromkeys(rows, step))
+    _keep(run, at, names, dict.fromkeys(rows, step), run.training)
 
 
 def probe_end(run: Run, total: int) -> None:
@@ -189,14 +190,15 @@ def probe_end(run: Run, total: int) -> None:
     rows = list(range(len(run.stack.trials)))
     best = Weights(run.stopping.params, run.stopping.buffers)
     at = Standing(run, rows, best, run.everyone, total)
-    _keep(run, at, [n for n in names if not FACTS[n].state], dict(enumerate(run.stopping.steps)))
+    of_weights = [name for name in names if not FACTS[name].state]
+    _keep(run, at, of_weights, dict(enumerate(run.stopping.steps)), ~run.diverged)
 
 
-def _keep(run: Run, at: Standing, names: Sequence[str], steps: Mapping[int, int]) -> None:
-    """The values of the members that have not left; of members stopped early those of before."""
-    ended = run.stopping is not None and at.data is run.everyone
+def _keep(run: Run, at: Standing, names: Sequence[str], steps: Mapping[int, int], whose: Tensor) -> None:
+    """Note the values of the members in `whose` (M,), as of `steps` by member."""
+    kept = whose.tolist()
     for name in names:
         values = PROBES[name](at).tolist()
         for row, own in zip(at.rows, values, strict=True):
-            if not run.diverged[row] and (ended or run.training[row]):
+            if kept[row]:
                 run.probed[row].setdefault(name, {})[steps[row]] = own

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from harness.catalogue.data.base import Splits
 from harness.catalogue.losses import LOSSES, smoothed
@@ -20,12 +20,13 @@ from harness.catalogue.resolve import options_of
 from harness.catalogue.schedules import SCHEDULES, Heard, silence
 from harness.errors import BadInput
 from harness.training.evaluate import Statistics, stacked, values
+from harness.training.functions import BoundGradient, Buffers
 from harness.training.graph.capture import bound
 from harness.training.groups import Group, Update, groups_of, kept
 from harness.training.leaving import EarlyStopping, Weights, early_stopping
 from harness.training.members import Batch, StackData, dtype_of, learning_rates, sent, stack_data, strengths
 from harness.training.penalty import Penalties, penalties
-from harness.training.program import BoundGradient, Buffers, Program, make_program
+from harness.training.program import Program, make_program
 from harness.training.stack import DRAWN, Stack
 from harness.training.start import build_module, initial_state, noise_key
 from harness.words.base import canonical
@@ -174,7 +175,7 @@ def start(stack: Stack, splits: Sequence[Splits], device: torch.device) -> Run:
     program = program_of(config, splits[0].shapes, data)
     schedule, options = SCHEDULES[run_config.schedule.name], options_of(run_config, "schedule")
     total, _ = plan_steps(config, len(data.splits["train"]))
-    weights = _initial_weights(stack, splits[0], program.module, device)
+    weights = _initial_weights(stack, splits[0], program, device)
     metrics, at_end = (measured(config["train"]["loss"], data.n_classes, end) for end in (False, True))
     yes = torch.ones(len(stack.trials), dtype=torch.bool, device=device)
     return Run(
@@ -248,9 +249,10 @@ def _listener(config: RunConfig, data: StackData) -> Callable[[Heard, Tensor], H
     return lambda heard, losses: hear(heard, losses, options)
 
 
-def _initial_weights(stack: Stack, splits: Splits, module: nn.Module, device: torch.device) -> Weights:
+def _initial_weights(stack: Stack, splits: Splits, program: Program, device: torch.device) -> Weights:
     """Every trial's own initial parameters (M, P) and buffers (M, ...)."""
-    drawn = [initial_state(trial, module, *splits.shapes) for trial in stack.trials]
+    module, layout = program.module, program.layout
+    drawn = [initial_state(trial, module, *splits.shapes, layout) for trial in stack.trials]
     buffers = [own for _, own in drawn]
     return Weights(
         torch.stack([params for params, _ in drawn]).to(device),

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from harness.catalogue.inits import INITS
 from harness.catalogue.resolve import build_network
-from harness.training.program import Buffers, layout_of
+from harness.training.functions import Buffers
+from harness.training.layout import Layout, layout_of
 from harness.words.config import RunConfig
 from harness.words.seeds import seed_for
 from harness.words.trial import Trial
@@ -29,7 +30,12 @@ def build_module(
 ) -> nn.Module:
     """The network of a resolved config, in its dtype."""
     run = RunConfig.model_validate(config)
-    return build_network(run, input_shape, n_classes, n_targets=n_targets).to(DTYPES[run.train.dtype])
+    return _kept_in(build_network(run, input_shape, n_classes, n_targets=n_targets), run)
+
+
+def _kept_in(module: nn.Module, config: RunConfig) -> nn.Module:
+    """The module with floating tensors in the config's dtype; `Module.to` would make complex ones real."""
+    return module.double() if DTYPES[config.train.dtype] is torch.float64 else module.float()
 
 
 def initial_state(
@@ -38,18 +44,21 @@ def initial_state(
     input_shape: tuple[int, ...],
     n_classes: int | None,
     n_targets: int = 1,
+    layout: Layout | None = None,
 ) -> tuple[Tensor, Buffers]:
     """The trial's initial parameters, flat (P,), and buffers, on the CPU wherever the module is.
 
-    An own network is built anew with the trial's seed and keeps what its constructor drew.
+    An own network is built anew with the trial's seed and keeps what its constructor drew. `layout`: that
+    of its program, if not the usual one.
     """
     if "class" not in trial.config["model"]:
         return initial_params(trial, module), initial_buffers(trial, module)
     run = RunConfig.model_validate(trial.config)
     seed = seed_for("init", *trial.seed_parts())
-    own = build_network(run, input_shape, n_classes, seed, n_targets).to(DTYPES[run.train.dtype])
+    own = _kept_in(build_network(run, input_shape, n_classes, seed, n_targets), run)
     params = {name: p.detach() for name, p in own.named_parameters()}
-    return layout_of(own).flatten(params), {name: b.detach().clone() for name, b in own.named_buffers()}
+    layout = layout or layout_of(own)
+    return layout.flatten(params), {name: b.detach().clone() for name, b in own.named_buffers()}
 
 
 def initial_params(trial: Trial, module: nn.Module) -> Tensor:

@@ -10,7 +10,7 @@ from harness.catalogue.inits import INITS, InitOptions, fans
 from harness.catalogue.networks import NETWORKS
 from harness.catalogue.resolve import build_network, resolve
 from harness.errors import BadInput
-from harness.training.program import layout_of
+from harness.training.layout import layout_of
 from harness.training.start import initial_params
 from harness.words.trial import Trial
 

@@ -115,6 +115,16 @@ def test_metrics_against_others(table, name):
     assert value(measure, *EXAMPLES[table]) == pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.parametrize("n", [1, 5, 9])
+def test_coverage_of_few_examples(n):
+    """Of under 10 examples each is a group of its own: the mean distance of its coverage from 0.9."""
+    measure = GAUSSIAN_AT_END["conditional_coverage_error"]
+    low, high = stats.norm.interval(0.9, HEAD[:n, :K], (HEAD[:n, K:] / 2).exp())
+    inside = (low <= V[:n].numpy()) & (V[:n].numpy() <= high)
+    expected = np.abs(inside.mean(1) - 0.9).mean()
+    assert value(measure, HEAD[:n], V[:n]) == pytest.approx(expected, rel=1e-12)
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize(("table", "name"), CASES)
 def test_a_metric_is_the_same_in_a_stack(table, name, dtype):

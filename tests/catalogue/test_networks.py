@@ -14,7 +14,7 @@ from harness.catalogue.normalisation import BatchNorm
 from harness.catalogue.resolve import ConfigError, build_network, n_parameters, resolve
 from harness.catalogue.rnn import CELLS, Recurrent, Rnn
 from harness.errors import BadInput
-from harness.training.program import layout_of
+from harness.training.layout import layout_of
 from harness.training.run import start
 from harness.training.start import build_module, initial_params
 from harness.training.train import advance

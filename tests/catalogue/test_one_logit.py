@@ -8,7 +8,7 @@ from sklearn.metrics import accuracy_score, brier_score_loss, log_loss
 
 from harness.catalogue.losses import two_logits
 from harness.catalogue.resolve import ConfigError, build_network, data_facts, n_parameters, resolve
-from harness.training.program import layout_of
+from harness.training.layout import layout_of
 from harness.training.start import initial_params
 from harness.training.train import train
 from harness.words.config import RunConfig

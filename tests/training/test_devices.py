@@ -38,13 +38,12 @@ def fake(monkeypatch):
             return func(*args)
         return dispatch(self, func, types, args, kwargs)
 
-    def moved(module, target):
+    def applied(module, change):  # torch's own swaps tensors in place, which fake ones refuse
         for part in module.modules():
             for name, value in part._parameters.items():
-                part._parameters[name] = None if value is None else nn.Parameter(value.detach().to(target))
+                part._parameters[name] = None if value is None else nn.Parameter(change(value.detach()))
             for name, value in part._buffers.items():
-                if isinstance(target, torch.device) or value.is_floating_point():
-                    part._buffers[name] = value.to(target)
+                part._buffers[name] = change(value)
         return module
 
     def brought(value):
@@ -53,7 +52,7 @@ def fake(monkeypatch):
         return torch.empty_strided(value.shape, value.stride(), dtype=value.dtype)
 
     monkeypatch.setattr(Recorder, "__torch_dispatch__", noted)
-    monkeypatch.setattr(nn.Module, "to", moved)
+    monkeypatch.setattr(nn.Module, "_apply", applied)
     monkeypatch.setattr(Tensor, "cpu", brought)
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: contextlib.nullcontext())
     monkeypatch.setattr(torch, "is_autocast_enabled", lambda *_: False)

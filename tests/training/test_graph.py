@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from harness.training import elementwise, products
 from harness.training.graph.capture import ByShape, bound, captured
 
 
@@ -51,8 +52,32 @@ def once_over(w, x):
     return same + w + only
 
 
+def summed_before_it_changes(w, x):
+    """What lies over one element alone is a view, unless its source changes afterwards."""
+    h = torch.bmm(w.view(3, 1, 4), w.view(3, 4, 1))
+    mean, kept = h.mean(1), h.sum(1, keepdim=True)
+    h.neg_()
+    return h - 2.0 * mean + 3.0 * kept
+
+
+def read_before_it_changes(w, x):
+    first = w[:, :1].sum(1)
+    w.mul_(2.0)
+    return first.unsqueeze(1) + w
+
+
+def once_over_before_it_changes(w, x):
+    h = w + 0.5
+    same = torch.ops.aten.pow.Tensor_Scalar(h, 1)
+    h.neg_()
+    return h * 0.5 + same
+
+
 FUNCTIONS = {f.__name__: f for f in (outer, written_between, written_through_a_view, narrow_written)} | {
     f.__name__: f for f in (part_of_itself, once_over)
+}
+FUNCTIONS |= {
+    f.__name__: f for f in (summed_before_it_changes, read_before_it_changes, once_over_before_it_changes)
 }
 
 
@@ -99,6 +124,25 @@ def test_what_is_bound_follows_its_first_argument():
         assert torch.equal(step({"x": x}), product(w, {"x": x}))
         w.add_(0.25)
     assert torch.equal(bound(product, w)({"x": x}), product(w, {"x": x}))
+
+
+@pytest.mark.parametrize("amd", [False, True])
+def test_what_is_computed_of_parameters_is_computed_anew(amd, monkeypatch):
+    """A square root by NumPy, and on AMD's processors tanh and products: they are no views."""
+    for module in (elementwise, products):
+        monkeypatch.setattr(module, "is_amd", lambda: amd)
+    monkeypatch.setattr(products, "by_numpy", lambda: amd)
+
+    def function(w, x):
+        square = w.view(3, 32, 32)
+        a, b = torch.std_mean(w, 1)
+        return torch.bmm(square, square).flatten(1) + x * torch.sqrt(w) * torch.tanh(w) + (a * b).unsqueeze(1)
+
+    w, x = ones(3, 1024) + 1, ones(3, 1024)
+    step = bound(ByShape(function), w)
+    for _ in range(3):
+        torch.testing.assert_close(step(x), function(w, x))
+        w.mul_(0.5)
 
 
 def test_all_tensors_of_the_first_argument_may_change_in_place():

@@ -7,8 +7,8 @@ from torch import nn
 from harness.catalogue.regularisers import clip_norm
 from harness.catalogue.resolve import build_network, resolve
 from harness.errors import BadInput
+from harness.training.layout import layout_of
 from harness.training.penalty import Penalties, are_weights, penalties, sparsity
-from harness.training.program import layout_of
 from harness.training.stack import stack_key
 from harness.training.train import one_thread
 from tests.training.examples import config_of, train_together, trial_of

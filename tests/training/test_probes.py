@@ -12,8 +12,8 @@ from harness.catalogue.attention import AttentionOptions, attention
 from harness.catalogue.layers import hidden_layers
 from harness.catalogue.optimizers import OPTIMIZERS
 from harness.errors import BadInput
+from harness.training.layout import layout_of
 from harness.training.probes import PROBES, probe_plan
-from harness.training.program import layout_of
 from harness.training.start import build_module, initial_params
 from harness.words.probes import HISTOGRAM_BINS, HISTOGRAM_RANGE
 from harness.words.probes import PROBES as FACTS
@@ -67,6 +67,19 @@ def test_alone_and_beside_other_optimizers(cache_dir):
     for trial, record in zip(trials, together, strict=True):
         (alone,) = train_together([trial], cache_dir)
         assert repr(alone.probes) == repr(record.probes)
+
+
+def test_who_stops_early_is_probed_as_alone(cache_dir):
+    """Beside members that train on, too few of which leave for the stack to be made smaller."""
+    train = {"batch_size": 30, "steps": 64, "evaluations": 32, "patience": 1}
+    rates = (2.0, 0.01, 0.011, 0.012, 0.013)
+    trials = [trial_of(0, optimizer__lr=lr, train=train, probes={"gradient_norm": ["all"]}) for lr in rates]
+    together = train_together(trials, cache_dir)
+    assert together[0].steps[-1] < 10 < together[1].steps[-1]
+    for trial, record in zip(trials[:2], together, strict=False):
+        (alone,) = train_together([trial], cache_dir)
+        assert repr(alone.probes) == repr(record.probes)
+        assert max(record.probes["gradient_norm"]) <= record.steps[-1]
 
 
 def plain(trial, cache_dir, activation):

@@ -7,7 +7,8 @@ from torch import nn
 
 from harness.catalogue.losses import LOSSES
 from harness.catalogue.optimizers import OPTIMIZERS
-from harness.training.program import layout_of, make_program
+from harness.training.layout import layout_of
+from harness.training.program import make_program
 from harness.training.start import batch_orders, build_module, initial_params
 from harness.words.trial import Trial
 from tests.training.examples import config_of, splits_for, train_together, trial_of

@@ -8,6 +8,7 @@ and then called directly: bit for bit the same results (a test holds it to that)
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Hashable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -173,7 +174,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             for index, part in enumerate(result):
                 if part is None:  # a gradient nobody asked for
                     continue
-                self._bind(part, self.graph.call_function(_part, (node, index)))
+                self._bind(part, self.graph.call_function(operator.getitem, (node, index)))
         return result
 
     def _bind(self, value: Tensor, node: fx.Node) -> None:
@@ -198,7 +199,3 @@ class Rehearsal(fx.Interpreter):
         except (RuntimeError, ValueError):  # the latter of torch's fake tensors
             n.target = aten.reshape.default
             return super().run_node(n)
-
-
-def _part(values: Sequence[Tensor], index: int) -> Tensor:
-    return values[index]

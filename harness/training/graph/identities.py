@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import fx
 
-from harness.training.graph.nodes import aten, dims, drop_dead, is_call, is_changed, kind
+from harness.training.graph.nodes import aten, dims, drop_dead, is_call, is_changed, kind, may_change
 
 SAME_SHAPE = (
     aten.expand.default,
@@ -36,13 +36,18 @@ def _same_as(node: fx.Node) -> fx.Node | None:
     if node.target in SAME_SHAPE:
         return source if node.meta.get("val") == source.meta.get("val") else None
     if node.target in BY_ONE:
-        return source if node.args[1] == 1 and kind(node) == kind(source) and not is_changed(node) else None
+        return source if node.args[1] == 1 and kind(node) == kind(source) and _stays(node, source) else None
     if node.target is aten.clone.default:  # a copy for the order's sake, of what has that order by now
         return source if _is_own_copy(node, source) else None
     if node.target is aten.transpose.int and source.target is aten.transpose.int:
         first, second = dims(source), dims(node)
         return source.args[0] if first == second else None  # type: ignore[return-value]
     return None
+
+
+def _stays(node: fx.Node, source: fx.Node) -> bool:
+    """Whether what is computed of a source stays equal to it: neither of them is changed in place."""
+    return not is_changed(node) and not may_change(source)
 
 
 def _is_own_copy(node: fx.Node, source: fx.Node) -> bool:
@@ -57,7 +62,9 @@ def drop_empty_sums(graph: fx.Graph) -> None:
             continue
         source, axes, *keep = node.args
         shape = source.meta["val"].shape
-        if node.kwargs or is_changed(node) or not axes or any(shape[axis] != 1 for axis in axes):
+        if node.kwargs or not axes or any(shape[axis] != 1 for axis in axes):
+            continue
+        if not _stays(node, source):
             continue
         if keep == [True]:
             node.replace_all_uses_with(source)

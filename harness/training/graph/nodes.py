@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any, NamedTuple
 
 import torch
@@ -42,8 +43,10 @@ def writes(node: fx.Node) -> bool:
 
 def is_view(node: fx.Node) -> bool:
     """Whether a call gives views of its first argument, or one of several values of a call."""
-    if node.op != "call_function" or not isinstance(node.target, torch._ops.OpOverload):
-        return node.op == "call_function"
+    if node.op != "call_function":
+        return False
+    if not isinstance(node.target, torch._ops.OpOverload):  # NumPy's functions compute
+        return node.target is operator.getitem
     returned = node.target._schema.returns
     return bool(returned) and all(value.alias_info is not None for value in returned)
 
@@ -61,6 +64,16 @@ def written(node: fx.Node) -> list[fx.Node]:
 def is_changed(node: fx.Node) -> bool:
     """Whether an operation changes the node's value in place."""
     return any(node in written(user) for user in node.users)
+
+
+def may_change(node: fx.Node) -> bool:
+    """Whether an operation changes memory that the node's value lies in, itself or by a view of it."""
+    while is_view(node):
+        node = node.all_input_nodes[0]
+    aliases = [node]
+    for alias in aliases:  # which grows
+        aliases += [user for user in alias.users if is_view(user) and user.all_input_nodes[0] is alias]
+    return any(is_changed(alias) for alias in aliases)
 
 
 def drop_dead(graph: fx.Graph) -> None:
