@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from harness.errors import BadInput
 from harness.planning.studies import FOLDER, find
 from harness.planning.tiers import apply_tier
-from harness.words.study_file import StudyFile, load_study
+from harness.words.study_file import StudyFile, check_asks, load_study
 
 
 class Asked(NamedTuple):
@@ -32,6 +32,7 @@ class Asked(NamedTuple):
         """
         file = self.file()
         if file.study.kind != "search":
+            check_asks(file)
             return
         if pilot is not None:
             raise BadInput(

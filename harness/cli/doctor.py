@@ -17,7 +17,7 @@ from harness.catalogue.data.fetch import REMOTES
 from harness.cli import show
 from harness.cli.folders import check_writable
 from harness.errors import HarnessError
-from harness.records.tracking import is_server, tracking_uri
+from harness.records.tracking import is_server, tracking_uri, without_password
 from harness.records.ui import wait_healthy
 from harness.running.cores import cores
 from harness.running.memory import available_bytes
@@ -139,7 +139,7 @@ def _results(results: Path) -> Finding:
 
 def _mlflow(results: Path) -> Finding:
     uri = tracking_uri(results)
-    told = re.sub(r"//[^@/]*@", "//", uri)  # a password stays where it is
+    told = without_password(uri)
     if not is_server(uri):
         return Finding("MLflow", "ok", told)
     try:

@@ -45,10 +45,12 @@ def sync(name: Name, tier: Tier = None, results: Results = RESULTS, reports: Rep
     from harness.cli.reports import known_results
     from harness.records.mirror import places
     from harness.records.mirror import sync as synchronise
+    from harness.records.tracking import without_password
 
     where = places(results, known_results(name, tier, results), reports_root=reports)
     done = synchronise(where)
-    show.text(f"MLflow at {where.uri}: {done.created:,} trials added, {done.skipped:,} were there already")
+    to = without_password(where.uri)
+    show.text(f"MLflow at {to}: {done.created:,} trials added, {done.skipped:,} were there already")
     if done.failed:
         raise RunFailed(f"{done.failed:,} trials could not be mirrored: {done.error}")
 

@@ -97,6 +97,12 @@ def whole_evidence(stored: str, results: Path) -> Evidence:
     """Everything a judged study left by itself. Raises BadInput as `judged_evidence`."""
     held = Store(results, stored, read_only=True).contents()
     judged = [p.trial for p in held.planned if p.phase == "judge"]
+    if held.frozen is not None and held.choices and all(c.chosen is None for c in held.choices.values()):
+        paths = sorted({path for choice in held.choices.values() for p in choice.points for path in p.params})
+        raise BadInput(
+            f"{stored!r} has no verdict: every tuned point of every arm diverged, and nothing can be judged. "
+            f"Lower the range of {' and '.join(paths)}, or check the network"
+        )
     if held.frozen is None or not judged:
         raise _unfinished(stored, "nothing is judged")
     failed = [r for trial in judged if (r := held.records.get(trial)) and r.status is Status.FAILED]

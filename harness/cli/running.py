@@ -120,7 +120,7 @@ def finish_mirror(mirror: MirrorProcess, stored: str) -> None:
         show.progress(f" {state.mirrored:,} trials are there")
     else:
         show.progress("")
-        show.warn(f"MLflow lacks some trials ({state.error or 'it took too long'}): harness sync {stored}")
+        show.warn(f"MLflow lacks some trials ({state.error or mirror.problem}): harness sync {stored}")
 
 
 def device_of(wanted: str) -> str:

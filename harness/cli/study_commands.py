@@ -56,10 +56,12 @@ def validate(file: Name) -> None:
     """Check a study file's form and meaning without running anything."""
     from harness.planning.design import validate_study
     from harness.planning.studies import find
-    from harness.words.study_file import load_study
+    from harness.words.study_file import check_asks, load_study
 
     path = find(file)
-    validate_study(load_study(path))
+    study = load_study(path)
+    validate_study(study)
+    check_asks(study)
     show.text(f"{path}: valid")
 
 

@@ -8,10 +8,12 @@ import json
 import logging
 import os
 import sqlite3
+import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple, Self, final
 
+from alembic.util.exc import CommandError
 from mlflow.entities import Experiment
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
@@ -23,9 +25,18 @@ from harness.errors import BadInput, RunFailed
 from harness.records import runs
 from harness.records.executions import Findings, find_runs, mirror_executions
 from harness.records.files import Lock
+from harness.records.mlflow_database import make_database
 from harness.records.parts import Stored
 from harness.records.store import Store
-from harness.records.tracking import LIMITS, artifact_folder, is_server, tracking_uri
+from harness.records.tracking import (
+    LIMITS,
+    artifact_folder,
+    database,
+    default_uri,
+    is_server,
+    tracking_uri,
+    without_password,
+)
 from harness.records.view import NOTE_TAG, VIEW_TAG, note, view_state
 from harness.words.record import Status
 from harness.words.trial import Planned
@@ -33,8 +44,8 @@ from harness.words.verdict import StudyVerdict
 
 log = logging.getLogger(__name__)
 
-# What MLflow, its database and its HTTP client raise when they can't do what they should.
-MLFLOW_ERRORS = (MlflowException, SQLAlchemyError, OSError)
+# What MLflow, its database and its HTTP client raise when they can't, and Python where a driver is missing.
+MLFLOW_ERRORS = (MlflowException, SQLAlchemyError, CommandError, ImportError, OSError)
 ROOM = ("cache_size=-65536", "wal_autocheckpoint=16384")  # 64 MB each: indices are written to all over
 FAILURES_IN_A_ROW = 2  # then the server is taken for dead
 OnProgress = Callable[[int, int], None]  # trials mirrored in this pass, trials to mirror
@@ -117,6 +128,8 @@ class Mirror:
         self._lock = Lock(self.store.path / "mirror.lock", f"mirror of {where.study!r} to MLflow")
         self._lock.acquire()
         try:
+            if where.uri == default_uri(where.results_root):
+                make_database(where.results_root)
             self._client = MlflowClient(tracking_uri=where.uri)
             self._experiment = self._open_experiment()
             self._known = self._known_runs()
@@ -292,11 +305,15 @@ def _by_trial(plan: list[Planned]) -> dict[str, list[Planned]]:
 
 
 def _first_line(error: BaseException) -> str:
-    return (str(error).strip().partition("\n")[0] or type(error).__name__)[:300]
+    text = str(error).strip().partition("\n")[0] or type(error).__name__
+    return without_password(textwrap.shorten(text, 300, placeholder=" ..."))
 
 
 def _did_not_answer(where: Places, error: BaseException) -> RunFailed:
+    remedy = "start it or mend MLFLOW_TRACKING_URI"
+    if where.uri == default_uri(where.results_root):
+        remedy = f"make room on the disk, or move {database(where.results_root)} away, which may be damaged"
     return RunFailed(
-        f"MLflow at {where.uri} did not do its part ({_first_line(error)}). Nothing is lost: start it or "
-        f"mend MLFLOW_TRACKING_URI, then run `harness sync {where.study}`"
+        f"MLflow at {without_password(where.uri)} did not do its part ({_first_line(error)}). Nothing is "
+        f"lost: {remedy}, then run `harness sync {where.study}`"
     )

@@ -36,6 +36,7 @@ class MirrorProcess:
         if reports_root is not None:
             self._argv.append(str(Path(reports_root).absolute()))
         self._process: subprocess.Popen[bytes] | None = None
+        self.problem = ""  # why it did not mirror everything, where it doesn't say so itself
 
     def start(self) -> None:
         """Start following. Returns at once; the store must have been opened for writing before."""
@@ -61,11 +62,15 @@ class MirrorProcess:
             return False
         self.finish()
         try:
-            return self._process.wait(timeout_s) == 0
+            code = self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:
             self._process.terminate()
             self._process.wait()
+            self.problem = "it took too long"
             return False
+        if code:
+            self.problem = f"the mirror ended with exit code {code}, see {self.folder / LOG_FILE}"
+        return code == 0
 
     def state(self) -> MirrorState:
         """How far it is; costs one small file's reading."""

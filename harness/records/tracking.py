@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 # Without these a dead server blocks each call for minutes.
@@ -17,9 +18,14 @@ LIMITS = {
 }
 
 
-def default_uri(results_root: Path) -> str:
+def database(results_root: Path) -> Path:
     """The SQLite database under the results: an absolute path, so that it means the same everywhere."""
-    return f"sqlite:///{results_root.absolute() / 'mlflow.db'}"
+    return results_root.absolute() / "mlflow.db"
+
+
+def default_uri(results_root: Path) -> str:
+    """The URI of that database."""
+    return f"sqlite:///{database(results_root)}"
 
 
 def tracking_uri(results_root: Path) -> str:
@@ -30,6 +36,11 @@ def tracking_uri(results_root: Path) -> str:
 def is_server(uri: str) -> bool:
     """Whether the URI names a server, not a database or a folder of this machine."""
     return uri.startswith(("http://", "https://", "databricks", "uc:"))
+
+
+def without_password(text: str) -> str:
+    """A text about a URI, without the user's name and password in it."""
+    return re.sub(r"//[^@/\s]*@", "//", text)
 
 
 def artifact_folder(results_root: Path) -> Path:

@@ -130,6 +130,8 @@ def work(pipe: Connection, environment: Mapping[str, str]) -> None:
     os.environ.clear()
     os.environ.update(environment)
     run_job = importlib.import_module("harness.running.job").run_job
+    # torch.fx has tqdm make a lock between processes, whose semaphores a worker that is killed leaves behind.
+    importlib.import_module("tqdm").tqdm.set_lock(threading.RLock())
     gc.freeze()  # imports are never garbage: looking through them takes longer than training a small stack
     with contextlib.suppress(OSError):
         pipe.send(None)

@@ -49,6 +49,13 @@ class StudyFile:
         return StudyError(_report(self.path, self.lines, problems, self.options))
 
 
+def check_asks(file: StudyFile) -> None:
+    """Refuse a comparison that asks nothing: it would run whole and end without a verdict."""
+    if file.study.kind != "search" and not file.study.hypotheses:
+        message = "missing; a comparison needs one at least, such as {kind: best_of, outcome: test/accuracy}"
+        raise file.error(message, "hypotheses")
+
+
 def load_study(path: Path) -> StudyFile:
     """Read and check the form of a study file. Raises StudyError, one line a problem."""
     text = _read_text(path)

@@ -30,6 +30,7 @@ STUDIES = {
     "empty factor": ("optimizer.name: [sgd, adam]", "optimizer.name: []", ["optimizer.name"]),
     "rule that can't fire": ("replicates: 8", "replicates: 3", ["2^-3", "at least 8"]),
     "hypothesis without an arm": ("a: adam", "a: adamw", ["'adamw'", "sgd, adam"]),
+    "nothing asked": (TINY[TINY.index("hypotheses:") : TINY.index("tiers:")], "", ["hypotheses: missing"]),
     "no YAML": ("arms:", "arms: [", ["not valid YAML"]),
 }
 

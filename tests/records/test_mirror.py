@@ -36,11 +36,6 @@ from harness.words.trial import Planned
 from harness.words.verdict import ArmSummary, StudyVerdict
 from tests.records.examples import EVALUATIONS, config, design, planned, record
 
-# MLflow 3.17 with SQLAlchemy 2.1.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:The ``noload`` loader strategy is deprecated:sqlalchemy.exc.SADeprecationWarning"
-)
-
 
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> str:
@@ -480,8 +475,25 @@ def test_a_mirror_that_is_late_is_ended(where: Places) -> None:
     process = MirrorProcess(where.results_root, where.study)
     process.start()
     assert not process.stop(0.0)
+    assert process.problem == "it took too long"
     assert not process.state().running
     assert process.stop(0.0) is False
+
+
+def test_a_mirror_that_dies_says_how_it_ended(where: Places) -> None:
+    put(where, record(0))
+    process = MirrorProcess(where.results_root, "no such study")
+    process.folder.mkdir()
+    process._argv = [process._argv[0], "-c", "import sys; sys.exit(3)"]
+    process.start()
+    assert not process.stop(30.0)
+    assert process.problem == f"the mirror ended with exit code 3, see {process.folder / 'mirror.log'}"
+
+
+def test_a_driver_that_is_missing_is_told_in_a_sentence(where: Places) -> None:
+    put(where, record(0))
+    with pytest.raises(RunFailed, match=r"MLflow at postgresql://h/x did not do its part .No module named"):
+        sync(where._replace(uri="postgresql://u:secret@h/x"))
 
 
 @pytest.mark.parametrize("curves", [0, 1, 4, 60])
