@@ -128,7 +128,7 @@ def _loaded(path: Path, content: str) -> types.ModuleType:
     try:
         with _importing_from(path.parent):
             spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script read as a module may end the process
         del sys.modules[name]
         raise ConfigError("model.class", f"importing {path.name} raised {said(error)}") from error
     return module
@@ -138,7 +138,7 @@ def _of_package(name: str) -> types.ModuleType:
     try:
         with _importing_from(Path.cwd()):
             return importlib.import_module(name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script read as a module may end the process
         raise ConfigError("model.class", f"importing {name} raised {said(error)}") from error
 
 

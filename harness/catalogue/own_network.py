@@ -170,7 +170,7 @@ def _from_data(own: OwnClass, input_shape: Shape, n_classes: int | None, n_outpu
 def _constructed(own: OwnClass, keywords: Mapping[str, Any], input_shape: Shape) -> nn.Module:
     try:
         module = own.cls(**keywords)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script read as a module may end the process
         called = ", ".join(f"{k}={v!r}" for k, v in keywords.items())
         raise ConfigError("model.class", f"{own.cls.__name__}({called}) raised {said(error)}") from error
     if any(isinstance(p, nn.UninitializedParameter) for p in module.parameters()):
@@ -182,7 +182,7 @@ def _constructed(own: OwnClass, keywords: Mapping[str, Any], input_shape: Shape)
 def _forward(module: nn.Module, name: str, input_shape: Shape) -> Any:
     try:
         return module(torch.zeros(PROBE, *input_shape))
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script read as a module may end the process
         message = f"the forward pass of {name} on inputs {(PROBE, *input_shape)} raised {said(error)}"
         raise ConfigError("model.class", message) from error
 

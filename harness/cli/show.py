@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as json_module
 import math
+import shlex
 import sys
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
@@ -155,7 +156,8 @@ def done(verdict: StudyVerdict, paths: ReportPaths, mirrored: Path | None) -> No
     text(f"report  {paths.html}")
     text(f"        {paths.pdf}")
     if mirrored is not None:
-        text(f"UI      {'make ui' if mirrored == Path('results') else f'harness ui --results {mirrored}'}")
+        elsewhere = f"harness ui --results {shlex.quote(str(mirrored))}"
+        text(f"UI      {'make ui' if mirrored == Path('results') else elsewhere}")
 
 
 def download() -> Callable[[str, int, int | None], None]:

@@ -451,6 +451,13 @@ def test_a_file_that_does_not_import():
         config_of("Tower")
 
 
+def test_a_script_that_ends_the_process():
+    """As one does that reads its arguments at import: the study's command must not end by it."""
+    Path("nets.py").write_text("import sys\nsys.exit(3)\n")
+    with pytest.raises(ConfigError, match=r"importing nets.py raised SystemExit: 3"):
+        config_of("Tower")
+
+
 def test_values_of_the_right_type():
     config = config_of("Listed", widths=[4], bias=False, rate=1)
     assert size_of(config) == 40 * 4 + 4 + 4 * 10

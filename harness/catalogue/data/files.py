@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -101,6 +102,9 @@ def _read(options: FileOptions) -> pa.Table:
             f"{options.sha256}. Plan the study again to run on the new content"
         )
     table = _parsed(path, options.separator)
+    twice = [name for name, times in Counter(table.column_names).items() if times > 1]
+    if twice:
+        raise BadInput(f"{path} has columns of one name: {', '.join(twice)}. Give each a name of its own")
     if options.target not in table.column_names and (hint := _separator_hint(path, options.separator)):
         raise BadInput(f"{path} has no column {options.target!r}.{hint}")
     for what, names in (

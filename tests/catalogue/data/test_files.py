@@ -145,6 +145,12 @@ def test_bad_tables(tmp_path: Path, columns: dict[str, Any], more: dict[str, Any
         load(FileOptions(**{"file": str(path), "target": "left", **more}), 0, 0)
 
 
+def test_two_columns_of_one_name(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,a,b,left\n1,2,3,x\n4,5,6,y\n")
+    with pytest.raises(BadInput, match="has columns of one name: a. Give each a name of its own"):
+        load(options(tmp_path / "t.csv"), 0, 0)
+
+
 def test_too_many_categories(tmp_path: Path) -> None:
     frame = pd.DataFrame({"id": [f"u{i}" for i in range(2000)], "left": [0, 1] * 1000})
     with pytest.raises(BadInput, match=r"'id' .* has 2000 categories"):
