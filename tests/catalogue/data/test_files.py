@@ -147,7 +147,7 @@ def test_bad_tables(tmp_path: Path, columns: dict[str, Any], more: dict[str, Any
 
 def test_two_columns_of_one_name(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("a,a,b,left\n1,2,3,x\n4,5,6,y\n")
-    with pytest.raises(BadInput, match="has columns of one name: a. Give each a name of its own"):
+    with pytest.raises(BadInput, match=r"has columns of one name: a\. Give each a name of its own"):
         load(options(tmp_path / "t.csv"), 0, 0)
 
 
