@@ -9,9 +9,10 @@ from pathlib import Path
 from harness.analysis.wording import rounded
 from harness.cli import show
 from harness.cli.folders import check_writable
+from harness.errors import UnknownName
 from harness.records.files import write_json
 from harness.reporting.numbers import number
-from harness.running.timing.judge import Timed
+from harness.running.timing.judge import Timed, check_asked
 from harness.running.timing.process import run_alone
 from harness.running.timing.step_cost import LinearCost
 from harness.running.timing.table import BENCHMARKS
@@ -22,8 +23,12 @@ FOLDER = "bench"  # in the results folder
 def bench(name: str | None, rounds: int, delta: float, results: Path) -> list[Timed]:
     """Time and judge one benchmark, or all of them one after the other, and keep each that ran.
 
-    Raises BadInput for an unknown name, and where the folder can't be written, before anything is timed.
+    Raises BadInput, before anything is timed, for an unknown name, for rounds or delta that can't decide,
+    and where the folder can't be written.
     """
+    if name is not None and name not in BENCHMARKS:
+        raise UnknownName("benchmark", name, BENCHMARKS)
+    check_asked(rounds, delta)
     folder = results / FOLDER
     check_writable(folder, "results")
     found = []

@@ -14,6 +14,10 @@ def check_writable(folder: Path, what: str, option: str = "") -> None:
 
     Raises BadInput, naming the option that gives another folder: `--what` unless given.
     """
+    named = option or f"--{what}"
+    file = next((path for path in (folder, *folder.parents) if path.is_file()), None)
+    if file is not None:
+        raise BadInput(f"can't write {what} to {folder}: {file} is a file. Name a folder with {named}")
     made = [path for path in (folder, *folder.parents) if not path.exists()]  # the deepest first
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -22,7 +26,7 @@ def check_writable(folder: Path, what: str, option: str = "") -> None:
     except OSError as error:
         raise BadInput(
             f"can't write {what} to {folder}: {error.strerror or error}. Make the folder writable, or name "
-            f"another with {option or f'--{what}'}"
+            f"another with {named}"
         ) from None
     finally:
         for path in made:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from harness.analysis.ledger import Entry, Ledger, judged_entry, make_ledger, op
 from harness.cli import show
 from harness.cli.kept import Kept
 from harness.cli.reports import judged_evidence, verdict_of
-from harness.errors import BadInput, HarnessError
+from harness.errors import BadInput, HarnessError, UnknownName
 from harness.planning.studies import all_studies
 from harness.planning.tiers import apply_tier
 from harness.records.store import Store
@@ -28,6 +29,16 @@ def ledger_of(results: Path, reports: Path, tier: str | None = None) -> Ledger:
     """
     kept = Kept(results, reports)
     return make_ledger([_entry(path, results, kept, tier) for path in all_studies()])
+
+
+def check_tier(tier: str | None) -> None:
+    """Raises UnknownName for a tier that none of the studies has."""
+    known: set[str] = set()
+    for path in all_studies():
+        with contextlib.suppress(HarnessError):  # the ledger says what is wrong with its file
+            known.update(load_study(path).study.tiers)
+    if tier is not None and tier not in known:
+        raise UnknownName("tier", tier, known)
 
 
 def show_ledger(ledger: Ledger) -> None:

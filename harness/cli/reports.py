@@ -98,11 +98,7 @@ def whole_evidence(stored: str, results: Path) -> Evidence:
     held = Store(results, stored, read_only=True).contents()
     judged = [p.trial for p in held.planned if p.phase == "judge"]
     if held.frozen is not None and held.choices and all(c.chosen is None for c in held.choices.values()):
-        paths = sorted({path for choice in held.choices.values() for p in choice.points for path in p.params})
-        raise BadInput(
-            f"{stored!r} has no verdict: every tuned point of every arm diverged, and nothing can be judged. "
-            f"Lower the range of {' and '.join(paths)}, or check the network"
-        )
+        raise _all_diverged(stored, held)
     if held.frozen is None or not judged:
         raise _unfinished(stored, "nothing is judged")
     failed = [r for trial in judged if (r := held.records.get(trial)) and r.status is Status.FAILED]
@@ -118,6 +114,15 @@ def whole_evidence(stored: str, results: Path) -> Evidence:
 
 def _unfinished(stored: str, so_far: str) -> BadInput:
     return BadInput(f"{stored!r} has no verdict yet: {so_far}. Run it again, it goes on where it was")
+
+
+def _all_diverged(stored: str, held: Contents) -> BadInput:
+    paths = sorted({path for choice in held.choices.values() for p in choice.points for path in p.params})
+    lower = f"the range of {' and '.join(paths)}" if paths else "optimizer.lr"
+    return BadInput(
+        f"{stored!r} has no verdict: every tuned point of every arm diverged, and nothing can be judged. "
+        f"Lower {lower}, or check the network"
+    )
 
 
 def evidence(held: Contents) -> Evidence:

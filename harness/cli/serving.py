@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 from harness.cli import show
+from harness.errors import RunFailed
+from harness.records.tracking import database, default_uri, tracking_uri, without_password
 from harness.records.ui import ML_PAGES, experiments, ui_command, wait_healthy
 from harness.records.view import view_url
 
@@ -14,11 +16,20 @@ START_S = 120.0
 
 
 def serve(results: Path, port: int) -> None:
-    """Start the server, say where it is once it answers, and stay until it ends."""
+    """Start the server, say where it is once it answers, and stay until it ends.
+
+    Where there is a server already, say where it is. Raises RunFailed where the one started doesn't answer.
+    """
+    uri = tracking_uri(results)
+    if uri.startswith(("http://", "https://")):
+        show.text(f"MLflow: {without_password(uri).rstrip('/')}{ML_PAGES}   (that of MLFLOW_TRACKING_URI)")
+        return
     command = ui_command(results, port)
+    if uri == default_uri(results) and not database(results).exists():
+        _make_database(results.absolute())
     with subprocess.Popen(command.argv, env=command.env, stdout=sys.stderr) as server:
         try:
-            wait_healthy(command.url, START_S)
+            wait_healthy(command.url, START_S, server)
             show.text(f"MLflow: {command.url}{ML_PAGES}   (Ctrl-C ends it)")
             for name, experiment_id in sorted(experiments(command.url).items()):
                 show.text(f"  {name}: {view_url(command.url, experiment_id)}")
@@ -28,3 +39,14 @@ def serve(results: Path, port: int) -> None:
         except BaseException:
             server.terminate()
             raise
+
+
+def _make_database(results: Path) -> None:
+    """Before the server, which would make it piece by piece. Raises RunFailed where that can't be done."""
+    from harness.records.mirror import MLFLOW_ERRORS  # they take seconds to import
+    from harness.records.mlflow_database import make_database
+
+    try:
+        make_database(results)
+    except MLFLOW_ERRORS as error:
+        raise RunFailed(f"can't make {database(results)}: {error}. Mend that, and run it again") from error

@@ -212,8 +212,9 @@ def list_claims(
     p values corrected for all claims together; studies that have not run are listed too. With a tier,
     those studies that have it are shown in it.
     """
-    from harness.cli.ledger import ledger_of, open_controls, show_ledger, write_ledger
+    from harness.cli.ledger import check_tier, ledger_of, open_controls, show_ledger, write_ledger
 
+    check_tier(tier)
     if write:
         check_writable(reports, "reports")
     found, failed = ledger_of(results, reports, tier), []

@@ -25,7 +25,7 @@ from harness.errors import BadInput, RunFailed
 from harness.records import runs
 from harness.records.executions import Findings, find_runs, mirror_executions
 from harness.records.files import Lock
-from harness.records.mlflow_database import make_database
+from harness.records.mlflow_database import is_damaged, make_database
 from harness.records.parts import Stored
 from harness.records.store import Store
 from harness.records.tracking import (
@@ -136,6 +136,9 @@ class Mirror:
         except MLFLOW_ERRORS as error:
             self.close()
             raise _did_not_answer(where, error) from error
+        except BaseException:
+            self.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -312,7 +315,8 @@ def _first_line(error: BaseException) -> str:
 def _did_not_answer(where: Places, error: BaseException) -> RunFailed:
     remedy = "start it or mend MLFLOW_TRACKING_URI"
     if where.uri == default_uri(where.results_root):
-        remedy = f"make room on the disk, or move {database(where.results_root)} away, which may be damaged"
+        path = database(where.results_root)
+        remedy = f"move {path}, a copy that is damaged, away" if is_damaged(error) else "mend that"
     return RunFailed(
         f"MLflow at {without_password(where.uri)} did not do its part ({_first_line(error)}). Nothing is "
         f"lost: {remedy}, then run `harness sync {where.study}`"

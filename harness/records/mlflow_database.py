@@ -6,18 +6,26 @@ it leaves one that neither it nor anybody else goes on with.
 
 from __future__ import annotations
 
+import shutil
+import sqlite3
+import tempfile
 import time
 from pathlib import Path
 
+from alembic.util.exc import CommandError
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
 from harness.errors import RunFailed
+from harness.files import TEMPORARY
 from harness.records.files import Lock
 from harness.records.tracking import artifact_folder, database
 
 WAIT_S = 120.0  # for another process that is making it
 POLL_S = 0.2
-BESIDE = ("", "-wal", "-shm", "-journal")  # SQLite's own files
+LOGS = ("-wal", "-shm", "-journal")  # what SQLite keeps beside a database
+MAKING = "mlflow-"  # how the folder's name begins in which it is made
+# A disk that is full or a database that is locked is none of these.
+DAMAGES = {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
 def make_database(results_root: Path) -> None:
@@ -40,11 +48,26 @@ def make_database(results_root: Path) -> None:
             lock.release()
 
 
+def is_damaged(error: BaseException | None) -> bool:
+    """Whether an error says that the database itself is damaged or half made."""
+    while error is not None:
+        if isinstance(error, CommandError):  # of what changes its tables
+            return True
+        if isinstance(error, sqlite3.Error):
+            return getattr(error, "sqlite_errorcode", 0) & 0xFF in DAMAGES
+        error = error.__cause__
+    return False
+
+
 def _make(path: Path, results_root: Path) -> None:
-    temporary = path.with_name("mlflow.db.making")
-    for suffix in BESIDE:  # left by one that was killed
-        temporary.with_name(temporary.name + suffix).unlink(missing_ok=True)
-    uri, artifacts = f"sqlite:///{temporary}", artifact_folder(results_root).as_uri()
-    store = SqlAlchemyStore(uri, artifacts)  # type: ignore[no-untyped-call]
-    store.engine.dispose()  # the last connection takes its log into the file
-    Path(temporary).replace(path)
+    """In a folder with a new name each time, as MLflow keeps connections to a name that it knows."""
+    for left in path.parent.glob(f"{MAKING}*{TEMPORARY}"):  # by one that was killed
+        shutil.rmtree(left, ignore_errors=True)
+    artifacts = artifact_folder(results_root).as_uri()
+    with tempfile.TemporaryDirectory(prefix=MAKING, suffix=TEMPORARY, dir=path.parent) as folder:
+        made = Path(folder) / path.name
+        store = SqlAlchemyStore(f"sqlite:///{made}", artifacts)  # type: ignore[no-untyped-call]
+        store.engine.dispose()  # the last connection takes its log into the file
+        for suffix in LOGS:  # of a database that was moved away: SQLite would take them for the new one's
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+        made.replace(path)

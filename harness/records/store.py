@@ -206,6 +206,14 @@ class Store:
         """The study as it ran, or None before it did."""
         return self._load("design", Design | None, None)
 
+    def save_judged_design(self, design: Design) -> None:
+        """Write judged_design.json: what the records were judged under, where an amendment is under way."""
+        self._save("judged_design", design)
+
+    def judged_design(self) -> Design | None:
+        """What records were judged under before the last amendment, or None where there was none."""
+        return self._load("judged_design", Design | None, None)
+
     def save_choices(self, choices: Mapping[str, Choice]) -> None:
         """Write choices.json: arm label -> what tuning chose."""
         self._save("choices", dict(choices))

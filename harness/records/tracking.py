@@ -39,8 +39,8 @@ def is_server(uri: str) -> bool:
 
 
 def without_password(text: str) -> str:
-    """A text about a URI, without the user's name and password in it."""
-    return re.sub(r"//[^@/\s]*@", "//", text)
+    """A text about a URI, without the user's name and password in it; a password may hold / and @."""
+    return re.sub(r"//[^/\s]*(:\S*)?@", "//", text)
 
 
 def artifact_folder(results_root: Path) -> Path:

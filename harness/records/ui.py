@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
 import sys
 import time
 import urllib.error
@@ -66,10 +67,12 @@ def free_port(first: int, tries: int = 100) -> int:
     raise RunFailed(f"ports {first} to {first + tries - 1} of {HOST} are all taken: name another one")
 
 
-def wait_healthy(url: str, timeout_s: float) -> None:
-    """Return as soon as the server answers. Raises RunFailed after `timeout_s` seconds."""
+def wait_healthy(url: str, timeout_s: float, server: subprocess.Popen[bytes] | None = None) -> None:
+    """Return as soon as the server answers. Raises RunFailed after `timeout_s` seconds, or when it ends."""
     end = time.monotonic() + timeout_s
     while time.monotonic() < end:
+        if server is not None and (code := server.poll()) is not None:
+            raise RunFailed(f"MLflow's server ended with exit code {code}: see what it printed")
         try:
             with urllib.request.urlopen(f"{url}/health", timeout=2):
                 return

@@ -90,10 +90,23 @@ def check_design(design: Design, store: Store, amendment: str | None, command: s
     before = judged_under(store)
     if before is None or before.design_hash == design.hash or amendment is not None:
         return before
-    old = store.design()
+    old = _design_of(before, store)
     changes = changed(old.deciding(), design.deciding()) if old is not None else {}
     said = {path.removeprefix(STUDY): pair for path, pair in changes.items() if path.startswith(STUDY)}
     raise _refusal(design, before, said or changes, command)  # the rest follows from what the study says
+
+
+def keep_judged(design: Design, before: Frozen | None, store: Store) -> None:
+    """Keep the design that was judged, where another is about to take its place, until that is frozen."""
+    old = store.design()
+    if before is not None and old is not None and old.hash == before.design_hash != design.hash:
+        store.save_judged_design(old)
+
+
+def _design_of(frozen: Frozen, store: Store) -> Design | None:
+    """The design that was frozen: an amendment that was cut off has left another as the store's."""
+    judged = store.judged_design()
+    return judged if judged is not None and judged.hash == frozen.design_hash else store.design()
 
 
 def changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> Changes:

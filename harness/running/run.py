@@ -10,7 +10,7 @@ from harness.analysis.outcomes import outcome_direction, outcome_value
 from harness.planning.trials import Placed, judge_trials, n_trials, tune_trials
 from harness.planning.tuning import ArmTuner, Asked, Scores, open_journal
 from harness.running.batch import Bench, run_batch
-from harness.running.freeze import check_design, freeze, targets
+from harness.running.freeze import check_design, freeze, keep_judged, targets
 from harness.running.job import Job
 from harness.running.reruns import compare
 from harness.training.stack import Stack
@@ -57,6 +57,7 @@ def begin(design: Design, bench: Bench, amendment: str | None, trials: int) -> F
     Raises BadInput where the design changed after judging, and no amendment says why.
     """
     before = check_design(design, bench.store, amendment)
+    keep_judged(design, before, bench.store)
     bench.store.save_design(design)
     bench.observer.planned(design, trials)
     return before

@@ -76,6 +76,7 @@ def test_a_name_that_is_none(command: str, name: str, harness: Harness, project:
         (["--device", "tpu"], ["unknown device 'tpu'", "auto, cpu"]),
         (["--results", "studies/tiny.yaml/x"], ["can't write results", "--results"]),
         (["--reports", "studies/tiny.yaml/x"], ["can't write reports", "--reports"]),
+        (["--results", "studies/tiny.yaml"], ["studies/tiny.yaml is a file. Name a folder with --results"]),
         (["--results", "/proc/nowhere/x"], ["can't write results", "--results"]),
     ],
 )

@@ -98,6 +98,7 @@ def test_without_a_name_all_of_them_run(harness: Harness) -> None:
 def test_an_unknown_name_and_too_few_rounds_are_bad_input(harness: Harness) -> None:
     unknown = harness("bench", "cost_activation")
     assert (unknown.code, unknown.out) == (2, "")
+    assert "rounds, alone" not in unknown.err
     assert "Did you mean 'cost_activations'" in unknown.err
     few = harness("bench", "cost_batch", "--rounds", "2")
     assert few.code == 2

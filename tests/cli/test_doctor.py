@@ -41,7 +41,7 @@ def test_results_that_cannot_be_written_fail(harness: Harness, project: Path) ->
     shown = harness("doctor", "--results", "taken/results")
     assert shown.code == 1
     assert "studies can't run here: results" in shown.err
-    assert "name another with --results" in " ".join(shown.out.split())
+    assert "taken is a file. Name a folder with --results" in " ".join(shown.out.split())
 
 
 def test_versions_are_held_against_the_constraints(harness: Harness, project: Path) -> None:

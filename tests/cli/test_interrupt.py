@@ -84,6 +84,7 @@ def test_a_run_goes_on_where_it_was_stopped(start: Start, harness: Harness, proj
     assert "interrupted; everything finished is kept" in err
     assert out == ""
     assert "Traceback" not in err
+    assert "leaked" not in err
     until(lambda: ended(children), 30)
     after_interrupt = parts(project)
     assert "no verdict yet" in harness("report", "tiny").err

@@ -58,6 +58,14 @@ def test_every_study_is_in_it(harness: Harness, project: Path) -> None:
         assert said in ran.out
 
 
+def test_a_tier_that_no_study_has(harness: Harness, project: Path) -> None:
+    (project / "studies/wrong.yaml").write_text("arms: [")
+    ran = harness("ledger", "--tier", "ful", "--no-controls")
+    assert (ran.code, ran.out) == (2, "")
+    assert "unknown tier 'ful'. Did you mean 'full'? Allowed: full." in ran.err
+    assert harness("ledger", "--tier", "full").code == 0
+
+
 def test_a_study_that_is_not_over_or_was_edited(harness: Harness, project: Path) -> None:
     put(project, "judged", "superiority")
     path = project / "studies/judged.yaml"

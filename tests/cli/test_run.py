@@ -10,7 +10,7 @@ import pytest
 from harness.cli.asked import Asked
 from harness.cli.running import device_of
 from harness.errors import BadInput
-from tests.cli.conftest import Harness, NoWorkers, files
+from tests.cli.conftest import TINY, Harness, NoWorkers, files
 
 
 def test_a_study_from_one_command_to_its_report(
@@ -63,6 +63,19 @@ def test_a_study_from_one_command_to_its_report(
     assert (project / "results/tiny/executions.json").read_bytes() == executions
     assert not list((project / "results").glob("mlflow*"))
     assert "done before. " in harness("run", "--all", "--no-mlflow").err
+
+
+@pytest.mark.usefixtures("no_workers")
+def test_where_every_point_diverged_nobody_is_sent_to_run_it_again(harness: Harness, project: Path) -> None:
+    huge = "optimizer.lr: {log_range: [1.0e20, 1.0e22]}"
+    text = TINY.replace("optimizer.lr: own_range", huge).replace("points: 9", "points: 3, extend: 0")
+    text = text.replace("[sgd, adam]", "[sgd, momentum]").replace("a: adam", "a: momentum")
+    (project / "studies/tiny.yaml").write_text(text)
+    for words in (["run", "tiny", "--no-mlflow"], ["report", "tiny"]):
+        ran = harness(*words)
+        assert ran.code == 2
+        assert "every tuned point of every arm diverged" in ran.err
+        assert "Lower the range of optimizer.lr, or check the network" in ran.err
 
 
 def test_the_command_that_reproduces_a_run(project: Path) -> None:

@@ -26,6 +26,7 @@ from harness.records import runs
 from harness.records.files import Lock
 from harness.records.mirror import Mirror, Places, SyncResult, places, seldom_collected, sync
 from harness.records.mirror_process import MirrorProcess
+from harness.records.mlflow_database import make_database
 from harness.records.parts import GROUP, Stored
 from harness.records.store import Store
 from harness.records.tracking import default_uri, tracking_uri
@@ -494,6 +495,36 @@ def test_a_driver_that_is_missing_is_told_in_a_sentence(where: Places) -> None:
     put(where, record(0))
     with pytest.raises(RunFailed, match=r"MLflow at postgresql://h/x did not do its part .No module named"):
         sync(where._replace(uri="postgresql://u:secret@h/x"))
+
+
+def own_database(where: Places) -> Places:
+    return places(where.results_root, where.study, default_uri(where.results_root))
+
+
+def test_a_database_that_is_half_made_says_what_to_do(where: Places) -> None:
+    put(where, record(0))
+    make_database(where.results_root)
+    with contextlib.closing(sqlite3.connect(where.results_root / "mlflow.db")) as half:
+        half.executescript("DROP TABLE alembic_version; DROP TABLE logged_models")  # as one killed on its way
+    with pytest.raises(RunFailed, match=r"lost: move \S+/mlflow\.db, a copy that is damaged, away"):
+        sync(own_database(where))
+
+
+def test_only_the_default_database_is_made_apart(where: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: Path) -> None:
+        raise RunFailed("another process is making it")
+
+    monkeypatch.setattr(mirror_module, "make_database", refuse)
+    put(where, record(0))
+    with pytest.raises(RunFailed, match="another process is making it"):
+        sync(own_database(where))
+    assert sync(where).created == 1  # and the failed one holds no lock
+
+
+def test_a_long_error_is_cut_at_a_word() -> None:
+    told = mirror_module._first_line(MlflowException("background " * 40))
+    assert told.endswith("background ...")
+    assert len(told) <= 300
 
 
 @pytest.mark.parametrize("curves", [0, 1, 4, 60])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -9,20 +11,22 @@ import time
 from pathlib import Path
 
 import pytest
+from alembic.util.exc import CommandError
 from mlflow.tracking import MlflowClient
 
 from harness.errors import RunFailed
 from harness.records import mlflow_database
 from harness.records.files import Lock
-from harness.records.mlflow_database import make_database
+from harness.records.mlflow_database import is_damaged, make_database
 from harness.records.tracking import database, default_uri, without_password
 
 MAKE = "import sys; from pathlib import Path; from harness.records.mlflow_database import make_database; "
 
 
 def test_it_is_made_once_and_what_a_killed_one_left_is_cleared(tmp_path: Path) -> None:
-    (tmp_path / "mlflow.db.making").write_bytes(b"half a database")
-    (tmp_path / "mlflow.db.making-wal").write_bytes(b"its log")
+    (tmp_path / "mlflow-killed.tmp").mkdir()
+    (tmp_path / "mlflow-killed.tmp/mlflow.db").write_bytes(b"half a database")
+    (tmp_path / "mlflow.db-wal").write_bytes(b"the log of one that was moved away")
     make_database(tmp_path)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["mlflow.db", "mlflow.lock"]
     made = database(tmp_path).stat().st_mtime_ns
@@ -31,18 +35,19 @@ def test_it_is_made_once_and_what_a_killed_one_left_is_cleared(tmp_path: Path) -
     assert [e.name for e in MlflowClient(default_uri(tmp_path)).search_experiments()] == ["Default"]
 
 
-def test_a_maker_that_fails_leaves_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(uri: str, _: str) -> None:
-        Path(uri.removeprefix("sqlite:///")).write_bytes(b"half")
-        raise OSError("no space left on device")
+def test_a_maker_that_is_stopped_leaves_none_and_the_same_process_makes_it_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
 
-    monkeypatch.setattr(mlflow_database, "SqlAlchemyStore", full)
-    with pytest.raises(OSError, match="no space"):
-        make_database(tmp_path)
-    assert not database(tmp_path).exists()
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr("alembic.command.upgrade", stop)
+        with pytest.raises(KeyboardInterrupt):
+            make_database(tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["mlflow.lock"]
     make_database(tmp_path)
-    assert database(tmp_path).exists()
+    assert [e.name for e in MlflowClient(default_uri(tmp_path)).search_experiments()] == ["Default"]
 
 
 def test_two_at_once_make_one(tmp_path: Path) -> None:
@@ -70,6 +75,27 @@ def test_another_maker_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert database(tmp_path).read_bytes() == b"made by the other"
 
 
-@pytest.mark.parametrize("uri", ["http://u:secret@host/x", "postgresql://u:secret@host/x"])
-def test_a_password_is_not_told(uri: str) -> None:
-    assert without_password(f"MLflow at {uri} is down") == f"MLflow at {uri.replace('u:secret@', '')} is down"
+@pytest.mark.parametrize("user", ["u:secret@", "u:sec/r@t@", ":secret@", "token@"])
+@pytest.mark.parametrize("kind", ["http", "postgresql+psycopg"])
+def test_a_password_is_not_told(kind: str, user: str) -> None:
+    told = f"MLflow at {kind}://host:5000/x is down, ask me@home"
+    assert without_password(told.replace("host", f"{user}host")) == told
+
+
+def test_a_path_is_told_whole() -> None:
+    assert without_password("sqlite:////home/me@work/x") == "sqlite:////home/me@work/x"
+
+
+def test_what_a_damaged_database_says_is_told_from_a_full_disk(tmp_path: Path) -> None:
+    def raised(statement: str) -> BaseException:
+        with contextlib.closing(sqlite3.connect(tmp_path / "db")) as database:
+            with pytest.raises(sqlite3.Error) as error:
+                database.executescript(f"PRAGMA max_page_count = 1; {statement}")
+            return error.value
+
+    assert is_damaged(raised("ALTER TABLE nowhere ADD COLUMN x"))
+    assert not is_damaged(raised("CREATE TABLE t (x)"))  # the database or disk is full
+    (tmp_path / "db").write_bytes(b"no database" * 100)
+    assert is_damaged(raised("CREATE TABLE t (x)"))
+    assert is_damaged(CommandError("Can't locate revision"))
+    assert not is_damaged(OSError("no space left on device"))

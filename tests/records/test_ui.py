@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import subprocess
+import sys
 import urllib.request
 from pathlib import Path
 
@@ -43,6 +44,13 @@ def test_a_server_that_never_answers_is_reported() -> None:
         taken.bind((HOST, 0))
         with pytest.raises(RunFailed, match=r"did not answer within 0\.5 s"):
             wait_healthy(f"http://{HOST}:{taken.getsockname()[1]}", 0.5)
+
+
+def test_a_server_that_ends_is_reported_at_once() -> None:
+    with socket.socket() as taken, subprocess.Popen([sys.executable, "-c", "raise SystemExit(3)"]) as server:
+        taken.bind((HOST, 0))
+        with pytest.raises(RunFailed, match="ended with exit code 3: see what it printed"):
+            wait_healthy(f"http://{HOST}:{taken.getsockname()[1]}", 600, server)
 
 
 @pytest.mark.slow

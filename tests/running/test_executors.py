@@ -3,11 +3,13 @@
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from concurrent.futures import wait
 
 import psutil
 import pytest
+from tqdm import tqdm
 
 from harness.errors import DataMissing, RunFailed
 from harness.planning.trials import judge_trials
@@ -254,6 +256,18 @@ def test_restart_ends_workers_at_once_whatever_they_do(pool, job):
     anew = {w.pid for w in soon(2)}
     assert len(anew) == len(busy) == 2
     assert not anew & busy
+
+
+def test_a_worker_leaves_no_semaphore_however_it_ends():
+    """tqdm, which torch.fx calls, takes a lock of threads: its own between processes would outlive a kill."""
+    ours, theirs = multiprocessing.Pipe()
+    before = signal.getsignal(signal.SIGINT)
+    ours.send(None)
+    try:
+        work(theirs, os.environ | {})
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert isinstance(tqdm.get_lock(), type(threading.RLock()))
 
 
 def test_a_worker_whose_driver_is_gone_ends_without_a_word(monkeypatch):

@@ -241,8 +241,18 @@ def test_a_cut_off_attempt_does_not_open_the_door(design, bench):
     with pytest.raises(KeyboardInterrupt):
         run_study(changed, cut, amendment="one more arm")
     cut.store.close()
-    with pytest.raises(BadInput, match="judged under another design"):
+    with pytest.raises(BadInput, match=r"judged under another design.*changed since: arms\.optimizer\.name"):
         run_study(changed, bench())
+    more = design(("[sgd, adam]", "[sgd, adam, nag]"), ("delta: 0.01", "delta: 0.002"))
+    again = bench(interrupted_after(0))
+    with pytest.raises(KeyboardInterrupt):
+        run_study(more, again, amendment="and a smaller effect")
+    again.store.close()
+    with pytest.raises(BadInput, match=r"hypotheses\.0\.delta\.value 0\.01 -> 0\.002"):
+        run_study(more, bench())  # all that is other than it was judged, not than it was tried last
+    back = bench()
+    run_study(design(), back)
+    assert back.store.frozen().amendments == []
 
 
 def test_words_may_change_after_judging(design, bench):

@@ -124,14 +124,27 @@ def _parsed(path: Path, separator: str) -> pa.Table:
         if path.suffix.lower() in {".parquet", ".pq"}:
             return pa_parquet.read_table(path)
         if path.suffix.lower() == ".csv":
-            return pa_csv.read_csv(
+            table = pa_csv.read_csv(
                 path,
                 parse_options=pa_csv.ParseOptions(delimiter=separator),
                 convert_options=pa_csv.ConvertOptions(strings_can_be_null=True),
             )
+            _check_utf8(table, path)
+            return table
     except (pa.ArrowException, OSError) as error:
         raise BadInput(f"can't read {path}: {error}.{_separator_hint(path, separator)}") from error
     raise BadInput(f"{path} has the ending {path.suffix!r}; allowed: .csv, .parquet")
+
+
+def _check_utf8(table: pa.Table, path: Path) -> None:
+    """Raises BadInput for another encoding, where pyarrow gives bytes in the place of text."""
+    try:
+        columns = zip(table.column_names, table.schema.types, strict=True)
+        where = [f"column {name!r}" for name, kind in columns if pa.types.is_binary(kind)]
+    except UnicodeDecodeError:
+        where = ["the first line"]
+    if where:
+        raise BadInput(f"{path} isn't UTF-8, in {', '.join(where)}; save it as UTF-8")
 
 
 def _separator_hint(path: Path, separator: str) -> str:

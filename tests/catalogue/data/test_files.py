@@ -151,6 +151,20 @@ def test_two_columns_of_one_name(tmp_path: Path) -> None:
         load(options(tmp_path / "t.csv"), 0, 0)
 
 
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("a,left\né,x\nb,y\n", "column 'a'"),
+        ("a,left\n1,é\n2,y\n", "column 'left'"),
+        ("é,left\n1,x\n", "the first line"),
+    ],
+)
+def test_text_that_is_not_utf_8(tmp_path: Path, text: str, where: str) -> None:
+    (tmp_path / "t.csv").write_text(text, encoding="latin-1")
+    with pytest.raises(BadInput, match=f"t.csv isn't UTF-8, in {where}; save it as UTF-8"):
+        load(options(tmp_path / "t.csv"), 0, 0)
+
+
 def test_too_many_categories(tmp_path: Path) -> None:
     frame = pd.DataFrame({"id": [f"u{i}" for i in range(2000)], "left": [0, 1] * 1000})
     with pytest.raises(BadInput, match=r"'id' .* has 2000 categories"):
