@@ -28,7 +28,7 @@ def rate_beyond(
     values: Floats, bound: float, variance_ratio: float = 0.0, confidence: float = CONFIDENCE
 ) -> Interval:
     """The rate of (n,) zeros and ones less a bound; p is twice the smaller binomial tail at the bound."""
-    share = 1 / (1 + len(values) * variance_ratio)
+    share = _told_apart(values, variance_ratio)
     runs, events = len(values) * share, float(values.sum()) * share
     low, high = clopper_pearson(events, runs, confidence)
     above = float(stats.beta.cdf(bound, events, runs - events + 1)) if events > 0 else 1.0
@@ -67,9 +67,14 @@ def rate_difference_p(
     return float(stats.norm.sf(z if alternative == "greater" else -z))
 
 
+def _told_apart(values: Floats, variance_ratio: float) -> float:
+    """The share of (n,) runs that count, as they overlap."""
+    return 1 / (1 + len(values) * variance_ratio)
+
+
 def _adjusted(differences: Floats, variance_ratio: float) -> tuple[float, float]:
     """The adjusted difference and its standard error."""
-    share = 1 / (1 + len(differences) * variance_ratio)
+    share = _told_apart(differences, variance_ratio)
     pairs = len(differences) * share + 2
     won, lost = ((share * float(np.sum(side)) + 1) / pairs for side in (differences > 0, differences < 0))
     return won - lost, math.sqrt((won + lost - (won - lost) ** 2) / pairs)

@@ -144,8 +144,8 @@ def conditional_coverage_error(outputs: Tensor, targets: Tensor) -> Tensor:
     """The mean distance from 0.9 of a Gaussian head's coverage in each tenth of the examples, (M,).
 
     The tenths are by predicted value, the sum over K targets; of under 10 examples each is a group.
-    Intervals too wide here and too narrow there cover as they
-    should on the whole (Angelopoulos and Bates 2021, section 3: conditional coverage).
+    Intervals too wide here and too narrow there cover as they should on the whole (Angelopoulos and Bates
+    2021, section 3: conditional coverage).
     """
     mean, inside = halves(outputs)[0], covered(outputs, targets)
     order = mean.sum(-1).argsort(stable=True, dim=1)

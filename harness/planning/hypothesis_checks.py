@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from harness.errors import BadInput, unknown
-from harness.planning.detectable import far_bound, overlap
+from harness.planning.detectable import EVENTS, far_bound, overlap
 from harness.planning.for_each import for_each_problems
 from harness.planning.rates import decided_from
 from harness.planning.task_checks import task_problems
@@ -169,7 +169,7 @@ def _certificate(design: Design, place: Location, hypothesis: Hypothesis) -> Ite
 
 def _rate_out_of_reach(design: Design, place: Location, hypothesis: Hypothesis) -> Iterator[Problem]:
     """A bound on a rate that so few runs can't be surely beyond, even if all of them are."""
-    if not isinstance(hypothesis, Mechanism) or hypothesis.outcome.function not in ("diverged", "success"):
+    if not isinstance(hypothesis, Mechanism) or hypothesis.outcome.function not in EVENTS:
         return
     n, key = design.study.judge.replicates, "above" if hypothesis.above is not None else "below"
     try:
@@ -188,7 +188,7 @@ def _share_of_nothing(design: Design, place: Location, hypothesis: Any) -> Itera
     """A relative delta of an outcome that may be 0 on average, or lie on both sides of it."""
     outcome, delta = hypothesis.outcome, hypothesis.delta
     why = None
-    if outcome.function in ("success", "diverged", "overshoot"):
+    if outcome.function in (*EVENTS, "overshoot"):
         why = "which may be 0"
     elif outcome.function in WITH_DEFAULT_DELTA and _is_log_density(design, hypothesis):
         why = "the negative log of a density, which may be 0 or below"
@@ -225,7 +225,7 @@ def _delta(place: Location, hypothesis: Hypothesis, delta: Delta | None) -> Iter
         yield Problem(
             where, f"found {delta}; steps are compared by their ratio: allowed above 1, such as 1.25"
         )
-    bounded = outcome.function in ("success", "diverged") or outcome.metric.endswith(("/accuracy", "/error"))
+    bounded = outcome.function in EVENTS or outcome.metric.endswith(("/accuracy", "/error"))
     if outcome.function != "steps_to" and bounded and not delta.relative and delta.value >= 1:
         message = f"found {delta}; no difference of {outcome} can reach 1: allowed below 1, such as 0.01"
         yield Problem(where, message)

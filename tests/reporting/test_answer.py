@@ -2,8 +2,6 @@
 
 from dataclasses import replace
 
-import pytest
-
 from harness.analysis.evidence import Evidence
 from harness.analysis.judge import judge_study
 from harness.reporting.content import build_document
@@ -23,16 +21,6 @@ ONE = {
     "outcome": {"final": "test/accuracy"},
     "delta": 0.01,
 }
-
-
-@pytest.fixture(scope="module")
-def evidence() -> Evidence:
-    return simulated_evidence(replicates=8, diverged={"sgd": 0.25})
-
-
-@pytest.fixture(scope="module")
-def verdict(evidence: Evidence) -> StudyVerdict:
-    return judge_study(evidence)
 
 
 def test_a_failed_gate_names_what_would_lift_it(evidence: Evidence, verdict: StudyVerdict) -> None:

@@ -68,16 +68,6 @@ class _Page(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def evidence() -> Evidence:
-    return simulated_evidence(replicates=8, diverged={"sgd": 0.25})
-
-
-@pytest.fixture(scope="module")
-def verdict(evidence: Evidence) -> StudyVerdict:
-    return judge_study(evidence)
-
-
-@pytest.fixture(scope="module")
 def document(evidence: Evidence, verdict: StudyVerdict) -> Document:
     return build_document(evidence, verdict)
 
