@@ -1,6 +1,6 @@
 """A user's own network: built with seeds of its trial, its randomness and statistics made the trial's own.
 
-`nn.Dropout`, `nn.Dropout1d` and `nn.Dropout2d` become our `Dropout`, and batch norms our `BatchNorm`:
+`nn.Dropout`, `nn.Dropout1d` and `nn.Dropout2d` become our `OwnDropout`, and batch norms our `BatchNorm`:
 torch's draw from a global generator and sum in another order when models are stacked. Parameters
 that require no gradient become buffers, so that no optimizer moves them.
 """
@@ -18,9 +18,9 @@ import torch
 from torch import Tensor, nn
 
 from harness.catalogue.config_error import ConfigError
-from harness.catalogue.dropout import Dropout
 from harness.catalogue.normalisation import BatchNorm
 from harness.catalogue.own_class import FROM_DATA, RESERVED, OwnClass, own_class, said
+from harness.catalogue.own_dropout import OwnDropout, count_calls
 
 Shape = tuple[int, ...]
 DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d)
@@ -102,8 +102,9 @@ def ours(module: nn.Module) -> nn.Module:
     Raises ConfigError where a swapped one is also held where it can't be replaced.
     """
     known: dict[int, nn.Module] = {}
-    for layer, part in enumerate(list(module.modules())):
-        known[id(part)] = _swapped(part, layer)
+    parts = list(module.modules())
+    for layer, part in enumerate(parts):
+        known[id(part)] = _swapped(part, layer, len(parts))
     _held_by_modules_alone(module, {key for key, part in known.items() if id(part) != key})
     for part in list(known.values()):
         for name, child in list(part._modules.items()):
@@ -111,6 +112,7 @@ def ours(module: nn.Module) -> nn.Module:
     root = known[id(module)]
     for part in root.modules():
         _freeze(part)
+    count_calls(root)
     return root
 
 
@@ -137,11 +139,11 @@ def _modules_in(value: Any) -> Iterator[nn.Module]:
             yield from _modules_in(part)
 
 
-def _swapped(part: nn.Module, layer: int) -> nn.Module:
+def _swapped(part: nn.Module, layer: int, layers: int) -> nn.Module:
     if type(part) in DROPOUTS:
         whole = not isinstance(part, nn.Dropout)
         rate = float(part.p)  # type: ignore[arg-type]
-        return Dropout(rate, layer, whole_channels=whole) if rate > 0 else nn.Identity()
+        return OwnDropout(rate, layer, layers, whole_channels=whole) if rate > 0 else nn.Identity()
     if isinstance(part, BATCH_NORMS) and type(part) in BATCH_NORMS and _is_plain(part):
         norm = BatchNorm(part.num_features, float(part.momentum or 0.0), part.eps)
         norm.load_state_dict({k: v for k, v in part.state_dict().items() if k != "num_batches_tracked"})

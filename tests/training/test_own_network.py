@@ -28,7 +28,7 @@ from torch.nn import functional as F
 
 
 class Tower(nn.Module):
-    """Linear, batch norm, dropout: swapped for the trial's own."""
+    """Linear, batch norm, one dropout at two places: swapped for the trial's own."""
 
     def __init__(self, n_inputs: int, n_outputs: int, width: int = 12, dropout: float = 0.2, scale=1):
         super().__init__()
@@ -37,7 +37,7 @@ class Tower(nn.Module):
         self.out = nn.Linear(width, n_outputs)
 
     def forward(self, x):
-        return self.out(self.drop(self.net(x.flatten(1))))
+        return self.out(self.drop(self.net(self.drop(x.flatten(1)))))
 
 
 class Conv(nn.Module):
@@ -71,7 +71,8 @@ class Lstm(nn.Module):
         self.drop, self.norm = nn.Dropout(0.3), nn.BatchNorm1d(hidden)
 
     def forward(self, x):
-        return self.out(self.drop(self.norm(self.lstm(x.view(-1, 8, 5))[0][:, -1])))
+        h = self.lstm(self.drop(x).view(-1, 8, 5))[0][:, -1]
+        return self.out(self.drop(self.norm(h)))
 
 
 class Flow(nn.Module):
