@@ -14,10 +14,8 @@ from harness.catalogue.optimizers import OPTIMIZERS, Hyper, Optimizer, State
 from harness.training.graph.capture import ByShape
 from harness.training.members import hyperparameters
 from harness.training.stack import optimizer_of
-from harness.training.update import update_of
+from harness.training.update import Update, fused_of, fused_update, update_of
 from harness.words.trial import Trial
-
-Update = Callable[[Sequence[Tensor], Hyper], None]
 
 
 class Group(NamedTuple):
@@ -44,8 +42,9 @@ class Group(NamedTuple):
 
     def bound(self, params: Tensor) -> Update:
         """What changes the group's rows of params (m, P), and its state, by gradients (m, n) a tensor."""
-        update = _update_of(self.name).bound((_rows(params, self.place), self.state))
-        place = self.place
+        own, place = (_rows(params, self.place), self.state), self.place
+        fused = fused_of(self.optimizer, own[0])
+        update = _update_of(self.name).bound(own) if fused is None else fused_update(fused, own)
         return lambda grads, coefficients: update([_rows(part, place) for part in grads], coefficients)
 
     def stepped(self, grads: Tensor, params: Tensor, coefficients: Hyper) -> Tensor:

@@ -22,13 +22,14 @@ from harness.errors import BadInput
 from harness.training.evaluate import Statistics, stacked, values
 from harness.training.functions import BoundGradient, Buffers
 from harness.training.graph.capture import bound
-from harness.training.groups import Group, Update, groups_of, kept
+from harness.training.groups import Group, groups_of, kept
 from harness.training.leaving import EarlyStopping, Weights, early_stopping
 from harness.training.members import Batch, StackData, dtype_of, learning_rates, sent, stack_data, strengths
 from harness.training.penalty import Penalties, penalties
 from harness.training.program import Program, make_program
 from harness.training.stack import DRAWN, Stack
 from harness.training.start import build_module, initial_state, noise_key
+from harness.training.update import Update
 from harness.words.base import canonical
 from harness.words.config import RunConfig, TrainSection
 

@@ -8,18 +8,51 @@ instead of copied there.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
+from itertools import groupby
 
 import torch
 from torch import Tensor
 
-from harness.catalogue.optimizers import Hyper, Optimizer, State
+from harness.catalogue.optimizers import Fused, Hyper, Optimizer, State
 from harness.training.graph.capture import ByShape
 
 Own = tuple[Tensor, State]  # what a step changes in place: parameters (m, P), and (m, P) a slot
+Update = Callable[[Sequence[Tensor], Hyper], None]  # of gradients (m, n) a tensor, and coefficients (m, 1)
+
+FUSED = 4000  # parameters of a model: of fewer, a call a model can take longer than passes over all models
 
 JOINED_BYTES = 1 << 17  # of one tensor: up to there copying it takes less time than the rule's calls
 BLOCK_BYTES = 1 << 19  # of one tensor: a rule touches up to seven; larger ones leave a core's own cache
+
+
+def fused_of(optimizer: Optimizer, params: Tensor) -> Fused | None:
+    """The optimizer's kernel, where a step of parameters (m, P) is faster by it than by the rule."""
+    plain = params.is_cpu and params.dtype == torch.float32
+    return optimizer.fused if plain and params.shape[1] >= FUSED else None
+
+
+def fused_update(fused: Fused, own: Own) -> Update:
+    """The update of parameters and state that change in place, model by model."""
+    params, state = own
+    whole = torch.empty_like(params)  # the gradient's parts, side by side
+    rows, in_state, grad = params.unbind(), [slot.unbind() for slot in state], whole.unbind()
+
+    def update(grads: Sequence[Tensor], coefficients: Hyper) -> None:
+        torch.cat(list(grads), 1, out=whole)
+        numbers = list(zip(*(value.flatten().tolist() for value in coefficients.values()), strict=True))
+        start = 0
+        for its, alike in groupby(numbers):  # replicates share theirs: one call
+            block = slice(start, start + len(list(alike)))
+            fused(
+                grad[block],
+                [slot[block] for slot in in_state],
+                rows[block],
+                dict(zip(coefficients, its, strict=True)),
+            )
+            start = block.stop
+
+    return update
 
 
 def update_of(optimizer: Optimizer) -> ByShape:

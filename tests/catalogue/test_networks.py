@@ -314,17 +314,23 @@ def test_published_sizes(model, size):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_published_accuracies(name, cache_dir):
-    """Adam at 1e-2, batches of 100: within 3 points of what the authors report.
+    """Adam at 1e-2, batches of 100: four inits' mean is within 3 points of what the authors report.
 
     They train 6,000 steps. From 2,000 on the net makes no error on train, and gradients have vanished.
+    One init's test accuracy differs from another's by 2 points (a standard deviation).
     """
     model, _, train, test = PUBLISHED[name]
-    trial = trial_of(
-        data={"name": "mnist1d", "frozen": True, "n_val": 0},
-        model=model,
-        optimizer={"name": "adam", "lr": 0.01},
-        train={"batch_size": 100, "steps": 2500, "evaluations": 2},
-    )
-    (record,) = train_together([trial], cache_dir)
-    assert 100 * record.final["train/accuracy"] == pytest.approx(train, abs=3)
-    assert 100 * record.final["test/accuracy"] == pytest.approx(test, abs=3)
+    trials = [
+        trial_of(
+            replicate,
+            data={"name": "mnist1d", "frozen": True, "n_val": 0},
+            model=model,
+            optimizer={"name": "adam", "lr": 0.01},
+            train={"batch_size": 100, "steps": 2500, "evaluations": 2},
+        )
+        for replicate in range(4)
+    ]
+    records = train_together(trials, cache_dir)
+    for split, published in {"train": train, "test": test}.items():
+        found = [100 * record.final[f"{split}/accuracy"] for record in records]
+        assert sum(found) / len(found) == pytest.approx(published, abs=3)

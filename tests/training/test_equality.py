@@ -28,6 +28,10 @@ KINDS = {
     "float64": {"optimizer": {"name": "adam"}, "train__dtype": "float64"},
     "full batch": {"train__batch_size": "full", "train__steps": 40},
 }
+BY_KERNEL = {  # on a CPU: networks large enough for it
+    f"{name} by its kernel": {"optimizer": {"name": name}, "model__widths": [80, 40]}
+    for name in ("adagrad", "rmsprop", "adam", "adamw")
+}
 ACTIVATED = {
     f"activation {name}": {"model__activation": name}
     for name in sorted(ACTIVATIONS)
@@ -65,7 +69,7 @@ def members(kind, m, **more):
 
 def kind_paths(kind):
     """The kind's optimizer as dotted paths, so that the learning rate can be set beside it."""
-    paths = dict({**KINDS, **ACTIVATED, **VALUED}[kind])
+    paths = dict({**KINDS, **BY_KERNEL, **ACTIVATED, **VALUED}[kind])
     section = paths.pop("optimizer", {"name": "sgd"})
     return {**{f"optimizer__{k}": v for k, v in section.items()}, **paths}
 
@@ -84,7 +88,7 @@ def assert_same(alone, together, tolerance):
 
 
 @pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS, *BY_KERNEL])
 def test_alone_and_in_stacks(kind, device, cache_dir):
     """A healthy member, and the one that diverges, are what they are alone in stacks of 2, 7 and 64."""
     whole = members(kind, 64, train__steps=SHORT)
@@ -99,7 +103,7 @@ def test_alone_and_in_stacks(kind, device, cache_dir):
             assert_same(own, stacked, TOLERANCE[device])
 
 
-@pytest.mark.parametrize("kind", [*ACTIVATED, *VALUED, *KINDS])
+@pytest.mark.parametrize("kind", [*ACTIVATED, *VALUED, *KINDS, *BY_KERNEL])
 def test_long_runs(kind, cache_dir):
     """Runs long enough that the step may be prepared beforehand: still the same at any stack size."""
     trials = [
@@ -111,7 +115,7 @@ def test_long_runs(kind, cache_dir):
     assert_same(alone, together[3], 0.0)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS, *BY_KERNEL])
 def test_every_weight_of_a_member_is_the_weight_alone(kind, cache_dir):
     """Stronger than metrics: parameters, optimizer state and buffers, bit for bit."""
     trials = members(kind, 64)

@@ -39,6 +39,7 @@ from harness.catalogue.optimizers.descent import (
     nag,
     sgd,
 )
+from harness.catalogue.optimizers.fused import Fused, fused_adagrad, fused_adam, fused_adamw, fused_rmsprop
 from harness.catalogue.optimizers.scaled import (
     AdadeltaOptions,
     AdagradOptions,
@@ -53,7 +54,7 @@ from harness.catalogue.optimizers.scaled import (
 )
 from harness.words.ranges import OwnRange
 
-__all__ = ["OPTIMIZERS", "Hyper", "Optimizer", "State"]
+__all__ = ["OPTIMIZERS", "Fused", "Hyper", "Optimizer", "State"]
 
 # Default learning-rate ranges span four decades each, so that every optimizer's grid is as fine.
 OPTIMIZERS: dict[str, Optimizer] = {
@@ -82,6 +83,7 @@ OPTIMIZERS: dict[str, Optimizer] = {
         "-lr g/(sqrt(G)+eps)",
         "Duchi et al. 2011",
         rate_over_root,
+        fused_adagrad,
     ),
     "rmsprop": Optimizer(
         RmspropOptions,
@@ -92,6 +94,7 @@ OPTIMIZERS: dict[str, Optimizer] = {
         "-lr g/(sqrt(v)+eps)",
         "Tieleman and Hinton 2012",
         rate_over_root,
+        fused_rmsprop,
     ),
     "adadelta": Optimizer(
         AdadeltaOptions,
@@ -112,6 +115,7 @@ OPTIMIZERS: dict[str, Optimizer] = {
         "-lr m^/(sqrt(v^)+eps)",
         "Kingma and Ba 2015",
         rate_over_root,
+        fused_adam,
     ),
     "adamw": Optimizer(
         AdamwOptions,
@@ -122,6 +126,7 @@ OPTIMIZERS: dict[str, Optimizer] = {
         "adam, theta(1-lr wd)",
         "Loshchilov and Hutter 2019",
         rate_over_root,
+        fused_adamw,
     ),
     "adamax": Optimizer(
         AdamaxOptions,

@@ -9,6 +9,7 @@ import torch
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 from torch import Tensor
 
+from harness.catalogue.optimizers.fused import Fused
 from harness.words.base import Word
 from harness.words.ranges import OwnRange
 
@@ -25,6 +26,8 @@ class Optimizer(NamedTuple):
     `effective_rate(state, coefficients)`, of the state after a step and that step's coefficients, is each
     parameter's own learning rate (..., P): what the step multiplied the gradient by, or the mean of
     gradients, freed of the bias of its zero start, that stands for it. None where that is the plain `lr`.
+    `fused(grads, state, params, coefficients)` is the rule for rows (P,) of models in float32 on a CPU, in
+    place and one model after another, by coefficients that are the same numbers for all. It may spoil grads.
     """
 
     options: type[Word]
@@ -35,6 +38,7 @@ class Optimizer(NamedTuple):
     formula: str
     source: str
     effective_rate: EffectiveRate | None = None
+    fused: Fused | None = None
 
     def init(self, params: Tensor) -> State:
         """The state before the first update: `n_slots` zero tensors shaped like params (..., P)."""
