@@ -4,7 +4,8 @@ An update is a step's coefficients and a rule. Every rule here is elementwise, s
 one model and a stack: parameters, gradients and state are flat, (..., P), and hyperparameters
 broadcast against them, (..., 1) in float64; a weight decay of 0 for every member is left out.
 Coefficients are computed in float64 and rounded once, as torch.optim does with Python floats; each
-optimizer that torch has agrees with torch.optim step for step. `step` counts updates from 1.
+optimizer that torch has agrees with torch.optim step for step. `step` counts updates from 1. Some have a
+kernel besides, `fused`, which is the rule in one pass over memory; large enough networks are trained by it.
 
 One new optimizer: an options class, its coefficients and rule, one line in OPTIMIZERS.
 """
