@@ -147,7 +147,11 @@ def mixed(**more):
 
 
 @pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("more", [{}, {"train__l2": 0.01, "train__clip_norm": 1.0}], ids=["plain", "clipped"])
+@pytest.mark.parametrize(
+    "more",
+    [{}, {"train__l2": 0.01, "train__clip_norm": 1.0}, {"model__widths": [80, 40]}],
+    ids=["plain", "clipped", "by kernels"],
+)
 def test_optimizers_together_and_alone(more, device, cache_dir):
     """One gradient for all, each member its own optimizer's step, before and after some have left."""
     trials = mixed(train__steps=SHORT, **more)
