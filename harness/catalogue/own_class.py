@@ -29,6 +29,7 @@ from harness.errors import unknown
 FROM_DATA = ("input_shape", "n_inputs", "n_classes", "n_outputs")
 # Keys of the `model` section that are ours.
 RESERVED = ("name", "class", "source")
+FAILURES = (Exception, SystemExit)  # of a user's code: a script read as a module may end the process
 KINDS: dict[Any, str] = {
     int: "a whole number",
     float: "a number",
@@ -128,7 +129,7 @@ def _loaded(path: Path, content: str) -> types.ModuleType:
     try:
         with _importing_from(path.parent):
             spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:  # a script read as a module may end the process
+    except FAILURES as error:
         del sys.modules[name]
         raise ConfigError("model.class", f"importing {path.name} raised {said(error)}") from error
     return module
@@ -138,7 +139,7 @@ def _of_package(name: str) -> types.ModuleType:
     try:
         with _importing_from(Path.cwd()):
             return importlib.import_module(name)
-    except (Exception, SystemExit) as error:  # a script read as a module may end the process
+    except FAILURES as error:
         raise ConfigError("model.class", f"importing {name} raised {said(error)}") from error
 
 

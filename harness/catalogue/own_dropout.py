@@ -29,8 +29,10 @@ class OwnDropout(Dropout):
                     "a torch.utils.checkpoint runs a dropout again that its pass calls at several places, "
                     "and can't be told which of its draws to repeat; use one nn.Dropout a place"
                 )
-            self.layer = self.first + self.layers * self.calls * self.in_pass
-            self.calls += self.in_pass
+            call = self.calls if self.in_pass else 0  # what a checkpoint repeats was the first
+            self.layer = self.first + self.layers * call
+            if self.in_pass:
+                self.calls += 1
         return super().forward(x)
 
 

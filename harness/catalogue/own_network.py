@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from harness.catalogue.config_error import ConfigError
 from harness.catalogue.normalisation import BatchNorm
-from harness.catalogue.own_class import FROM_DATA, RESERVED, OwnClass, own_class, said
+from harness.catalogue.own_class import FAILURES, FROM_DATA, RESERVED, OwnClass, own_class, said
 from harness.catalogue.own_dropout import OwnDropout, count_calls
 
 Shape = tuple[int, ...]
@@ -172,7 +172,7 @@ def _from_data(own: OwnClass, input_shape: Shape, n_classes: int | None, n_outpu
 def _constructed(own: OwnClass, keywords: Mapping[str, Any], input_shape: Shape) -> nn.Module:
     try:
         module = own.cls(**keywords)
-    except (Exception, SystemExit) as error:  # a script read as a module may end the process
+    except FAILURES as error:
         called = ", ".join(f"{k}={v!r}" for k, v in keywords.items())
         raise ConfigError("model.class", f"{own.cls.__name__}({called}) raised {said(error)}") from error
     if any(isinstance(p, nn.UninitializedParameter) for p in module.parameters()):
@@ -184,7 +184,7 @@ def _constructed(own: OwnClass, keywords: Mapping[str, Any], input_shape: Shape)
 def _forward(module: nn.Module, name: str, input_shape: Shape) -> Any:
     try:
         return module(torch.zeros(PROBE, *input_shape))
-    except (Exception, SystemExit) as error:  # a script read as a module may end the process
+    except FAILURES as error:
         message = f"the forward pass of {name} on inputs {(PROBE, *input_shape)} raised {said(error)}"
         raise ConfigError("model.class", message) from error
 

@@ -3,7 +3,8 @@
 Gradients come a parameter tensor at a time, (m, n) each: to join large ones would cost as much as a
 rule does, and not to join small ones as much again. Rules are elementwise, so neither that nor the
 blocks below change a result. Recorded once (`capture`), a rule's results are written where they belong
-instead of copied there.
+instead of copied there. A kernel, where an optimizer has one, takes a model after another, of gradients
+that are all joined: it passes over them once.
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ Own = tuple[Tensor, State]  # what a step changes in place: parameters (m, P), a
 Update = Callable[[Sequence[Tensor], Hyper], None]  # of gradients (m, n) a tensor, and coefficients (m, 1)
 
 FUSED = 4000  # parameters of a model: of fewer, a call a model can take longer than passes over all models
-
 JOINED_BYTES = 1 << 17  # of one tensor: up to there copying it takes less time than the rule's calls
 BLOCK_BYTES = 1 << 19  # of one tensor: a rule touches up to seven; larger ones leave a core's own cache
 

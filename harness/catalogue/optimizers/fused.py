@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-Rows = Sequence[Tensor]  # (P,) a model
+Rows = tuple[Tensor, ...]  # (P,) a model
 
 FIRST, LAST = torch.tensor(1.0), torch.tensor(torch.inf)  # steps: to the power of the last both betas are 0
 Fused = Callable[[Rows, Sequence[Rows], Rows, Mapping[str, float]], None]
@@ -21,9 +21,9 @@ Fused = Callable[[Rows, Sequence[Rows], Rows, Mapping[str, float]], None]
 def fused_adagrad(grads: Rows, state: Sequence[Rows], params: Rows, c: Mapping[str, float]) -> None:
     """Change the state and parameters of some models as `adagrad` does, all by the same coefficients."""
     torch._fused_adagrad_(
-        list(params),
-        list(grads),
-        list(state[0]),
+        params,
+        grads,
+        state[0],
         [FIRST] * len(params),  # no decay of the rate
         lr=c["lr"],
         lr_decay=0.0,
