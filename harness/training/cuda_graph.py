@@ -18,15 +18,15 @@ from harness.training.members import Batch
 from harness.training.run import Coefficients, Run, TakeStep
 from harness.training.stackable import first_sentence
 
-Step = Callable[[], Tensor]  # gives the losses (m,) it began with
+Step = Callable[[], None]
 
 
-def recorded(step: Step) -> tuple[Callable[[], object], Tensor]:
-    """A step's operations on a GPU, none of which runs: what runs them, and where the losses will lie."""
+def recorded(step: Step) -> Callable[[], object]:
+    """A step's operations on a GPU, none of which runs: what runs them."""
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph, capture_error_mode="thread_local"):
-        losses = step()
-    return graph.replay, losses
+        step()
+    return graph.replay
 
 
 @dataclass
@@ -42,17 +42,18 @@ class ByGraph:
     _params: Tensor | None = None  # whose step is recorded, or will be at the next
     _replay: Replay | None = None
 
-    def __call__(self, run: Run, step: int | Tensor, batch: Batch, coefficients: Coefficients) -> Tensor:
-        """One step of the m members, and the losses (m,) it began with."""
+    def __call__(self, run: Run, step: int | Tensor, batch: Batch, coefficients: Coefficients) -> None:
+        """One step of the m members."""
         if run.refusal is None and self._params is run.params:
             try:
                 self._replay = self._replay or Replay(run, self.take, batch, coefficients)
             except RuntimeError as error:  # CUDA's and torch's errors are of this kind
                 run.refusal = f"without a CUDA graph, {type(error).__name__}: {first_sentence(error)}"
             else:
-                return self._replay(step, batch, coefficients)
+                self._replay(step, batch, coefficients)
+                return
         self._params, self._replay = run.params, None
-        return self.take(run, step, batch, coefficients)
+        self.take(run, step, batch, coefficients)
 
 
 class Replay:
@@ -66,23 +67,21 @@ class Replay:
         self._places = list(_written(own_batch, own_coefficients))
         before = dict(run.buffers)
 
-        def in_place() -> Tensor:
-            losses = take(run, self._step, own_batch, own_coefficients)
+        def in_place() -> None:
+            take(run, self._step, own_batch, own_coefficients)
             for name, place in before.items():
                 place.copy_(run.buffers[name])
-            return losses
 
         try:
-            self._run, self._losses = recorded(in_place)
+            self._run = recorded(in_place)
         finally:
             run.buffers = before
 
-    def __call__(self, step: int | Tensor, batch: Batch, coefficients: Coefficients) -> Tensor:
-        """Take the step; the losses (m,) it began with."""
+    def __call__(self, step: int | Tensor, batch: Batch, coefficients: Coefficients) -> None:
+        """Take the step."""
         self._step.fill_(step)
         torch._foreach_copy_(self._places, list(_written(batch, coefficients)))
         self._run()
-        return self._losses.clone()
 
 
 def _place(value: Tensor) -> Tensor:

@@ -21,8 +21,8 @@ from harness.catalogue.losses import Loss
 from harness.training.layout import Layout, Parts
 
 Buffers = dict[str, Tensor]
-Gradient = Callable[[Tensor, Buffers, Tensor, Tensor], tuple[Parts, tuple[Tensor, Buffers]]]
-BoundGradient = Callable[[Buffers, Tensor, Tensor], tuple[Parts, tuple[Tensor, Buffers]]]
+Gradient = Callable[[Tensor, Buffers, Tensor, Tensor], tuple[Parts, Buffers]]
+BoundGradient = Callable[[Buffers, Tensor, Tensor], tuple[Parts, Buffers]]
 Outputs = Callable[[Tensor, Buffers, Tensor], Tensor]
 Functions = tuple[Gradient, Outputs, Outputs]  # outputs in evaluation, and in training mode
 
@@ -72,9 +72,7 @@ def stacked(single: Single) -> Functions:
     """Gradient and outputs, in evaluation and in training mode, of a stack by `vmap`."""
     module, stacked_loss, stacked_outputs = single.module, vmap(single.loss), vmap(single.outputs)
 
-    def gradient(
-        params: Tensor, buffers: Buffers, x: Tensor, y: Tensor
-    ) -> tuple[Parts, tuple[Tensor, Buffers]]:
+    def gradient(params: Tensor, buffers: Buffers, x: Tensor, y: Tensor) -> tuple[Parts, Buffers]:
         module.train()
         with torch.enable_grad():
             parts = _leaves(single.layout, params)
@@ -82,7 +80,7 @@ def stacked(single: Single) -> Functions:
                 losses, buffers = stacked_loss(parts, buffers, x, y)
             # A model's loss depends on its own row alone, so the sum's gradient holds each model's.
             grads = torch.autograd.grad(losses.sum(), parts, materialize_grads=True)
-        return grads, (losses.detach(), buffers)
+        return grads, buffers
 
     def outputs(params: Tensor, buffers: Buffers, x: Tensor, training: bool = False) -> Tensor:
         module.train(training)
@@ -116,7 +114,7 @@ def looped(single: Single) -> Functions:
     """
     module, layout = single.module, single.layout
 
-    def one(row: Tensor, own: Buffers, x: Tensor, y: Tensor) -> tuple[Parts, Tensor, Buffers]:
+    def one(row: Tensor, own: Buffers, x: Tensor, y: Tensor) -> tuple[Parts, Buffers]:
         parts = _leaves(layout, row.clone())
         with torch.enable_grad():
             held = {**layout.named(parts), **own}
@@ -125,16 +123,14 @@ def looped(single: Single) -> Functions:
                 grads = torch.autograd.grad(loss, parts, materialize_grads=True)
         with torch.no_grad():
             row.copy_(layout.flatten(held))
-        return grads, loss.detach(), own
+        return grads, own
 
-    def gradient(
-        params: Tensor, buffers: Buffers, x: Tensor, y: Tensor
-    ) -> tuple[Parts, tuple[Tensor, Buffers]]:
+    def gradient(params: Tensor, buffers: Buffers, x: Tensor, y: Tensor) -> tuple[Parts, Buffers]:
         module.train()
         parts = [one(row, buffers_of(buffers, i), x[i].clone(), y[i]) for i, row in enumerate(params)]
-        grads, losses, own = zip(*parts, strict=True)
+        grads, own = zip(*parts, strict=True)
         after = {name: torch.stack([b[name] for b in own]) for name in buffers}
-        return tuple(torch.stack(part) for part in zip(*grads, strict=True)), (torch.stack(losses), after)
+        return tuple(torch.stack(part) for part in zip(*grads, strict=True)), after
 
     def outputs(params: Tensor, buffers: Buffers, x: Tensor, training: bool = False) -> Tensor:
         module.train(training)

@@ -20,8 +20,8 @@ NEAR_MIXED = 5e-2  # of products in bfloat16
 class Program(NamedTuple):
     """What a stack runs: a module, its layout, and the stacked functions of it.
 
-    `gradient(params (M, P), buffers, x (M, B, ...), y (M, B)) -> grads, (loss (M,), buffers)`, with the
-    gradients by parameter tensor, (M, n) each;
+    `gradient(params (M, P), buffers, x (M, B, ...), y (M, B)) -> grads, buffers`, with the
+    gradients of the loss by parameter tensor, (M, n) each;
     `outputs(params (M, P), buffers, x (M, B, ...)) -> (M, B, C)`, in evaluation mode;
     `outputs_in_training` the same in training mode, and the buffers stay as they are.
     """

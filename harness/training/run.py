@@ -35,7 +35,7 @@ from harness.words.config import RunConfig, TrainSection
 
 Coefficients = tuple[Hyper, ...]  # of one step: (n, 1) each, one Hyper a group
 Plan = tuple[Batch, Coefficients]  # of one step
-TakeStep = Callable[["Run", int | Tensor, Batch, Coefficients], Tensor]  # gives the losses (m,) it began with
+TakeStep = Callable[["Run", int | Tensor, Batch, Coefficients], None]
 Probed = dict[str, dict[int, list[float]]]  # probe -> step -> values, as in a record
 
 PROBE = 32  # examples an own network is tried on, at most
@@ -89,10 +89,8 @@ class Run:
     stopping: EarlyStopping | None
     everyone: StackData  # of all M, whoever has left
     rows: Tensor  # (m,) places in the stack
-    sound: Tensor  # (m,) whether every batch loss was finite, of those that `settle` has seen
     diverged: Tensor  # (M,)
     training: Tensor  # (M,) neither diverged nor stopped
-    losses: list[Tensor] = field(default_factory=list)  # (m,) of each batch since
     evaluations: list[Evaluation] = field(default_factory=list)
     ended: dict[str, Statistics] = field(default_factory=dict)  # of the last evaluation, if at the plan's end
     probed: list[Probed] = field(default_factory=list)  # M
@@ -109,19 +107,12 @@ class Run:
 
     def gather(self, keep: Tensor) -> None:
         """Go on with the members at `keep` (indices into m) alone."""
-        self.rows, self.sound = self.rows[keep], self.sound[keep]
-        self.params, self.keys = self.params[keep], self.keys[keep]
-        self.strength = self.strength[keep]
+        self.rows, self.params = self.rows[keep], self.params[keep]
+        self.keys, self.strength = self.keys[keep], self.strength[keep]
         self.buffers = {name: b[keep] for name, b in self.buffers.items()}
         self.lr, self.groups = self.lr[keep], kept(self.groups, keep)
         self.penalties, self.heard = self.penalties.of(keep), self.heard.of(keep)
         self.data = self.data.of(keep)
-
-    def settle(self) -> None:
-        """Look at the batch losses since the last time, many at once, and let go of them."""
-        if self.losses:
-            self.sound = self.sound & torch.stack(self.losses).isfinite().all(0)
-            self.losses.clear()
 
     def learning_rates(self, steps: Sequence[int]) -> Tensor:
         """Each member's learning rate at each of S steps, (S, m, 1) float64."""
@@ -198,7 +189,6 @@ def start(stack: Stack, splits: Sequence[Splits], device: torch.device) -> Run:
         stopping=early_stopping(run_config.train, weights, _on_curves(metrics, data)),
         everyone=data,
         rows=torch.arange(len(stack.trials), device=device),
-        sound=yes,
         diverged=~yes,
         training=yes,
         probed=[{} for _ in stack.trials],

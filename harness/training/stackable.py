@@ -22,7 +22,7 @@ Arguments = tuple[Tensor, dict[str, Tensor], Tensor, Tensor]  # of a gradient, f
 class _Seen(NamedTuple):
     """What a training step and an evaluation of two members left."""
 
-    values: list[Tensor]  # the gradient (2, P), losses, each buffer, parameters (2, P), outputs
+    values: list[Tensor]  # the gradient (2, P), each buffer, parameters (2, P), outputs
     batches: list[Tensor]  # that they were given
 
 
@@ -92,8 +92,8 @@ def _seen(functions: Sequence[Any], arguments: Arguments) -> _Seen:
     """What a training step and an evaluation give for copies of the arguments."""
     gradient, outputs, *_ = functions
     trained, evaluated = (tree_map(torch.clone, arguments) for _ in range(2))
-    grads, (losses, buffers) = gradient(*trained)
-    seen = [torch.cat([grad.flatten(1) for grad in grads], 1), losses, *buffers.values(), trained[0]]
+    grads, buffers = gradient(*trained)
+    seen = [torch.cat([grad.flatten(1) for grad in grads], 1), *buffers.values(), trained[0]]
     return _Seen([*seen, outputs(*evaluated[:3])], [trained[2], evaluated[2]])
 
 

@@ -92,10 +92,9 @@ def advance(
         plan = next(ahead, None)
         if plan is None:
             until = min(e for e in (*evaluations, total) if e > step)  # who is there may change then
-            run.settle()  # a long way to the next evaluation leaves no more losses than to here
             ahead = run.planned(orders, range(step, min(until, step + AHEAD)))
             plan = next(ahead)
-        run.losses.append(take(run, step, *plan))
+        take(run, step, *plan)
 
 
 def _go_on(run: Run) -> bool:
@@ -107,8 +106,8 @@ def _go_on(run: Run) -> bool:
     return staying > 0
 
 
-def train_step(run: Run, step: int | Tensor, batch: Batch, coefficients: Coefficients) -> Tensor:
-    """One optimizer step of the m members on a batch each, and the losses (m,) it began with.
+def train_step(run: Run, step: int | Tensor, batch: Batch, coefficients: Coefficients) -> None:
+    """One optimizer step of the m members on a batch each; what their losses are only evaluations ask.
 
     `step` counts from 0. Nothing is read back from the device, nor sent to it.
     """
@@ -120,14 +119,13 @@ def train_step(run: Run, step: int | Tensor, batch: Batch, coefficients: Coeffic
     if augment != "none":
         x = augmented(augment, x, mix(mix(run.keys ^ step)), run.strength)
     bound = run.bound
-    grads, (loss, run.buffers) = bound.gradient(run.buffers, x, y)
+    grads, run.buffers = bound.gradient(run.buffers, x, y)
     if run.penalties.any:
         grads = run.penalties.applied(grads, run.params)
     if len(bound.updates) > 1:  # once for all of them
         grads = joined(grads)
     for update, its in zip(bound.updates, coefficients, strict=True):
         update(grads, its)
-    return loss
 
 
 def measure(run: Run, step: int, is_last: bool = False) -> None:
@@ -164,10 +162,7 @@ def _note(run: Run, step: int, seen: dict[str, Statistics]) -> None:
     first = run.evaluations[0] if run.evaluations else found
     # The size of the initial loss, as that of a density may be below 0. False for NaN.
     initial, loss = (e.value("train/loss", run.metrics) for e in (first, found))
-    sound = loss <= DIVERGED_AT * initial.abs()
-    run.settle()
-    sound &= run.placed(run.sound, False)
-    run.diverged = run.diverged | (run.training & ~sound)
+    run.diverged = run.diverged | (run.training & ~(loss <= DIVERGED_AT * initial.abs()))
     run.training = run.training & ~run.diverged
     run.evaluations.append(found._replace(counted=run.training))
 

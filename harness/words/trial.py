@@ -14,7 +14,7 @@ OWN_FILES = (("data", "file", "sha256"), ("model", "class", "source"))
 Phase = Literal["tune", "judge", "pilot"]  # no two share a seed
 
 # Raised when a change to the code changes what a trial computes: old records are then no longer reused.
-NUMERICS = 11
+NUMERICS = 12
 
 
 class Trial(Word):

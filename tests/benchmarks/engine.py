@@ -12,7 +12,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
-from itertools import chain, count, pairwise
+from itertools import chain, count, pairwise, repeat
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -93,8 +93,9 @@ def stepper(net: Net, kind: str, m: int) -> Callable[[], object]:
     if kind == GRADIENT:
         x, y = next(run.data.batches(orders.unsqueeze(0)))
         return lambda: run.program.gradient(run.params, run.buffers, x, y)
-    ahead = chain.from_iterable(run.coefficients(range(i, i + AHEAD)) for i in count(0, AHEAD))
-    return lambda: train_step(run, 0, next(run.data.batches(orders.unsqueeze(0))), next(ahead))
+    every = repeat(orders)
+    plans = chain.from_iterable(run.planned(every, range(i, i + AHEAD)) for i in count(0, AHEAD))
+    return lambda: train_step(run, 0, *next(plans))
 
 
 def products_of(net: Net, m: int) -> Callable[[], object]:

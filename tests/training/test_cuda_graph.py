@@ -69,10 +69,10 @@ def tapes(monkeypatch):
     def recorded(step):
         tape = Tape()
         with tape:
-            losses = step()
+            step()
         tape.put_back()
         found.append(tape)
-        return tape.play, losses
+        return tape.play
 
     monkeypatch.setattr(cuda_graph, "recorded", recorded)
     monkeypatch.setattr(capture, "FASTEST", {})

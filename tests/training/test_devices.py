@@ -70,12 +70,11 @@ def test_a_run_is_on_its_device(kind, fake, cache_dir):
         n_train = len(run.data.splits["train"])
         orders = stacked_orders(trials, n_train, batch_size_of(run.stack.config, n_train), DEVICE)
         for step, plan in enumerate(run.planned(orders, range(3))):
-            run.losses.append(train_step(run, step, *plan))
-        run.settle()
+            train_step(run, step, *plan)
         seen = statistics(
             run.program, Weights(run.params, run.buffers), run.data, run.data.splits["val"], run.at_end
         )
-        found = [run.params, run.sound, *run.buffers.values(), *map(seen.value, run.at_end.values())]
+        found = [run.params, *run.buffers.values(), *map(seen.value, run.at_end.values())]
     assert {value.device.type for value in found} == {DEVICE.type}
     assert len(run.params) == len(found[-1]) == len(trials)
 
