@@ -2,6 +2,7 @@
 
 What the products alone cost is the least a step can take: a layer's output, its weights' gradient
 and, from the second layer on, its input's gradient. The share is their time over the step's.
+Forward and backward are what the products do too; whole steps, with batches and optimizer, stand beside.
 Run as `python -m tests.benchmarks.engine ROUNDS RESULT`.
 """
 
@@ -44,8 +45,9 @@ class Net(NamedTuple):
 
 
 NETS = (Net((40, 100, 100, 10), 100), Net((64, 64, 10), 64))
-GRADIENT = "gradient alone"  # no batch gathered, no optimizer
+GRADIENT = "forward and backward"  # no batch gathered, no optimizer
 KINDS = (GRADIENT, "sgd", "adam")
+WHAT = {GRADIENT: GRADIENT, "sgd": "step by SGD", "adam": "step by Adam"}
 
 
 def engine(session: Session) -> Result:
@@ -58,9 +60,9 @@ def engine(session: Session) -> Result:
 
 
 def _row(run: dict[str, Any]) -> Row:
-    """The bar is for whole steps of stacks as large as studies make them."""
-    bar = SHARE if run["stack"] >= 64 and run["kind"] != GRADIENT else None
-    what = f"bmm / step, {run['net']}, {run['kind']}, stack {run['stack']}"
+    """The bar is for stacks as large as studies make them."""
+    bar = SHARE if run["stack"] >= 64 else None
+    what = f"bmm / {WHAT[run['kind']]}, {run['net']}, stack {run['stack']}"
     return Row("engine", what, run["shares"], "", bar)
 
 

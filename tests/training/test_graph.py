@@ -106,6 +106,36 @@ def test_sums_over_one_element_are_left_out():
     assert "mean" in names  # over five
 
 
+def dropped(w, x):
+    return w.view(3, 2, 2).sum(1, keepdim=True).view(3, 2), x.sum(-1, keepdim=True).view(3)
+
+
+def turned_over(w, x):
+    """The same number of values, and another order of axes."""
+    return w.view(3, 2, 2).sum(1, keepdim=True).view(2, 3), w
+
+
+def kept_too(w, x):
+    total = w.view(3, 2, 2).sum(1, keepdim=True)
+    return total.view(3, 2), total
+
+
+def dropped_and_changed(w, x):
+    return w.view(3, 2, 2).sum(1, keepdim=True).view(3, 2).neg_(), w
+
+
+@pytest.mark.parametrize(
+    ("function", "views"), [(dropped, 0), (turned_over, 1), (kept_too, 1), (dropped_and_changed, 1)]
+)
+def test_an_axis_is_not_kept_to_be_dropped(function, views):
+    w, x = ones(3, 4), ones(3, 5)
+    run = captured(function, (w.clone(), x))
+    for found, wanted in zip(run(w, x), function(w, x), strict=True):
+        assert found.shape == wanted.shape
+        assert torch.equal(found, wanted)
+    assert run.body.__code__.co_names.count("view") == views
+
+
 def test_an_outer_product_takes_no_matrix_product():
     run = captured(outer, (ones(3, 4), ones(3, 5)))
     assert "bmm" not in run.body.__code__.co_names

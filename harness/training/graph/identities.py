@@ -73,6 +73,23 @@ def drop_empty_sums(graph: fx.Graph) -> None:
             node.target, node.args = aten.squeeze.dims, (source, axes)
 
 
+def drop_kept_axes(graph: fx.Graph) -> None:
+    """A sum over one axis that keeps it at size 1, and a view that drops it: a sum that doesn't keep it."""
+    for node in list(graph.nodes):
+        total = node.args[0] if is_call(node, aten.view.default) else None
+        if not is_call(total, aten.sum.dim_IntList) or set(total.users) != {node} or total.kwargs:
+            continue
+        source, axes, *keep = total.args
+        shape = list(source.meta["val"].shape)
+        if keep != [True] or len(axes) != 1:
+            continue
+        del shape[axes[0]]
+        if shape == list(node.args[1]):
+            total.args, total.meta = (source, axes), dict(node.meta)
+            node.replace_all_uses_with(total)
+            graph.erase_node(node)
+
+
 def share_views(graph: fx.Graph) -> None:
     """Transpose a value once, whoever reads it."""
     known: dict[tuple[Any, ...], fx.Node] = {}

@@ -11,6 +11,7 @@ from harness.training.graph.constants import fold_constants
 from harness.training.graph.identities import (
     drop_empty_sums,
     drop_identities,
+    drop_kept_axes,
     scatter_into_sums,
     share_views,
 )
@@ -39,6 +40,7 @@ def tidy(graph: fx.Graph, constants: nn.Module) -> None:
     for change in (
         drop_identities,
         drop_empty_sums,
+        drop_kept_axes,
         turn_products,
         drop_identities,
         spell_out_outer,
@@ -78,6 +80,9 @@ def changes_what_it_reads(graph: fx.Graph) -> bool:
     )
 
 
+METHODS = {"_unsafe_view": "view"}  # by which Python does the same
+
+
 def call_directly(graph: fx.Graph) -> None:
     """Call operations by torch's own Python functions and methods where it has them.
 
@@ -88,6 +93,7 @@ def call_directly(graph: fx.Graph) -> None:
         if node.op != "call_function" or not isinstance(node.target, torch._ops.OpOverload):
             continue
         name = node.target._schema.name.removeprefix("aten::")
+        name = METHODS.get(name, name)
         if isinstance(getattr(torch, name, None), BuiltinFunctionType):
             node.target = getattr(torch, name)
         elif isinstance(getattr(Tensor, name, None), MethodDescriptorType):
