@@ -7,8 +7,12 @@ once: the one place in the project where imports stand in functions.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import gc
+import signal
 import sys
+from collections.abc import Iterator
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -34,15 +38,35 @@ INTERRUPTED = 130  # 128 + SIGINT
 def main() -> None:
     """Run the command line; an error raised on purpose becomes one message and its exit code."""
     atexit.register(gc.freeze)  # or Python looks through all that was imported once more: a second
+    with _interruptions() as interrupted:
+        try:
+            app()
+        except HarnessError as error:
+            show.error(str(error))
+            sys.exit(error.exit_code)
+        except BaseException as end:
+            if end.code == INTERRUPTED if isinstance(end, SystemExit) else interrupted:
+                show.error("interrupted; everything finished is kept. The same command goes on from there.")
+                sys.exit(INTERRUPTED)
+            raise
+
+
+@contextlib.contextmanager
+def _interruptions() -> Iterator[list[int]]:
+    """Those by Ctrl-C meanwhile: in a library's import, or in a user's code, one can end as any error."""
+    heard: list[int] = []
+
+    def hear(number: int, frame: FrameType | None) -> None:
+        heard.append(number)
+        signal.default_int_handler(number, frame)
+
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.default_int_handler:
+        signal.signal(signal.SIGINT, hear)
     try:
-        app()
-    except HarnessError as error:
-        show.error(str(error))
-        sys.exit(error.exit_code)
-    except SystemExit as end:
-        if end.code == INTERRUPTED:  # what Typer makes of Ctrl-C
-            show.error("interrupted; everything finished is kept. The same command goes on from there.")
-        raise
+        yield heard
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @app.callback(invoke_without_command=True)

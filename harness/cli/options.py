@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from harness.cli import show
+
 
 def checked(allowed: str, fits: Callable[[float], bool]) -> Callable[[float | None], float | None]:
     """A check of an option's number, which quotes what it refuses: Typer's own bounds don't."""
@@ -35,7 +37,17 @@ Results = Annotated[
 Reports = Annotated[
     Path, typer.Option(metavar="FOLDER", envvar="HARNESS_REPORTS", help="Where reports are written.")
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
+
+
+def _stdout_for_json(context: typer.Context, wanted: bool) -> bool:
+    if wanted:
+        context.with_resource(show.stdout_for_json())
+    return wanted
+
+
+Json = Annotated[
+    bool, typer.Option("--json", callback=_stdout_for_json, help="Print JSON for a program to read.")
+]
 Workers = Annotated[
     int | None,
     typer.Option(

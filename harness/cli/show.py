@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json as json_module
 import math
 import shlex
 import sys
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from harness.words.verdict import StudyVerdict
 
 
+_kept: list[TextIO] = []  # stdout, while it is kept for JSON
 NOTHING_TO_DETECT = "no hypothesis: there is nothing to detect"
 
 
@@ -34,7 +36,19 @@ def text(line: str) -> None:
 
 def json(value: Any) -> None:
     """Print JSON to stdout; it has no NaN, so such a number becomes null."""
-    typer.echo(json_module.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False))
+    printed = json_module.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False)
+    typer.echo(printed, file=_kept[-1] if _kept else None)
+
+
+@contextlib.contextmanager
+def stdout_for_json() -> Iterator[None]:
+    """Keep stdout for JSON alone: what else is printed meanwhile, by a user's network say, goes to stderr."""
+    _kept.append(sys.stdout)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    finally:
+        _kept.pop()
 
 
 def progress(line: str, end: str = "\n") -> None:

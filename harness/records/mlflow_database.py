@@ -6,6 +6,7 @@ it leaves one that neither it nor anybody else goes on with.
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sqlite3
 import tempfile
@@ -29,8 +30,13 @@ DAMAGES = {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
 def make_database(results_root: Path) -> None:
-    """Make the database, unless it is there. Raises RunFailed where another process takes too long to."""
+    """Make the database, unless it is there.
+
+    Raises RunFailed where another process takes too long to, sqlite3.Error where what is there is none.
+    """
     path = database(results_root)
+    if path.exists():
+        _read(path)
     lock = Lock(path.with_name("mlflow.lock"), "process making MLflow's database")
     until = time.monotonic() + WAIT_S
     while not path.exists():
@@ -57,6 +63,16 @@ def is_damaged(error: BaseException | None) -> bool:
             return getattr(error, "sqlite_errorcode", 0) & 0xFF in DAMAGES
         error = error.__cause__
     return False
+
+
+def _read(path: Path) -> None:
+    """Read a little of a database: MLflow tries one that isn't for two minutes."""
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+            connection.execute("PRAGMA schema_version")
+    except sqlite3.Error as error:
+        if is_damaged(error):
+            raise
 
 
 def _make(path: Path, results_root: Path) -> None:

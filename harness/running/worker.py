@@ -129,6 +129,7 @@ def work(pipe: Connection, environment: Mapping[str, str]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to handle
     os.environ.clear()
     os.environ.update(environment)
+    os.dup2(2, 1)  # what a user's network prints is no result
     run_job = importlib.import_module("harness.running.job").run_job
     # torch.fx has tqdm make a lock between processes, whose semaphores a worker that is killed leaves behind.
     importlib.import_module("tqdm").tqdm.set_lock(threading.RLock())

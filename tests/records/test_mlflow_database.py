@@ -75,6 +75,18 @@ def test_another_maker_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert database(tmp_path).read_bytes() == b"made by the other"
 
 
+def test_a_file_that_is_no_database_is_told_at_once(tmp_path: Path) -> None:
+    make_database(tmp_path)
+    whole = database(tmp_path).read_bytes()
+    database(tmp_path).write_bytes(b"a text, not a database at all" * 100)
+    with pytest.raises(sqlite3.DatabaseError, match="not a database"):
+        make_database(tmp_path)
+    database(tmp_path).write_bytes(whole)
+    with contextlib.closing(sqlite3.connect(database(tmp_path))) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        make_database(tmp_path)  # one that is only busy stays
+
+
 @pytest.mark.parametrize("user", ["u:secret@", "u:sec/r@t@", ":secret@", "token@"])
 @pytest.mark.parametrize("kind", ["http", "postgresql+psycopg"])
 def test_a_password_is_not_told(kind: str, user: str) -> None:

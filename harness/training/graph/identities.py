@@ -76,7 +76,7 @@ def drop_empty_sums(graph: fx.Graph) -> None:
 def drop_kept_axes(graph: fx.Graph) -> None:
     """A sum over one axis that keeps it at size 1, and a view that drops it: a sum that doesn't keep it."""
     for node in list(graph.nodes):
-        total = node.args[0] if is_call(node, aten.view.default) else None
+        total: Any = node.args[0] if is_call(node, aten.view.default) else None
         if not is_call(total, aten.sum.dim_IntList) or set(total.users) != {node} or total.kwargs:
             continue
         source, axes, *keep = total.args
