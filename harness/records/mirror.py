@@ -26,6 +26,7 @@ from harness.records import runs
 from harness.records.executions import Findings, find_runs, mirror_executions
 from harness.records.files import Lock
 from harness.records.mlflow_database import is_damaged, make_database
+from harness.records.one_session import OneSession
 from harness.records.parts import Stored
 from harness.records.store import Store
 from harness.records.tracking import (
@@ -131,6 +132,7 @@ class Mirror:
             if where.uri == default_uri(where.results_root):
                 make_database(where.results_root)
             self._client = MlflowClient(tracking_uri=where.uri)
+            self._one_session = OneSession(self._client)
             self._experiment = self._open_experiment()
             self._known = self._known_runs()
         except MLFLOW_ERRORS as error:
@@ -251,10 +253,12 @@ class Mirror:
             self._client.delete_run(old.run)
         tags = runs.trial_tags(stored, planned, study_hash)
         started_ms, ended_ms = runs.span_ms(stored)
-        run = self._client.create_run(self.experiment_id, started_ms, tags, runs.run_name(tags)).info.run_id
-        self._log(run, stored)
-        ended = "FAILED" if stored.record.status is Status.FAILED else "FINISHED"
-        self._client.set_terminated(run, ended, ended_ms)
+        name = runs.run_name(tags)
+        with self._one_session():
+            run = self._client.create_run(self.experiment_id, started_ms, tags, name).info.run_id
+            self._log(run, stored)
+            ended = "FAILED" if stored.record.status is Status.FAILED else "FINISHED"
+            self._client.set_terminated(run, ended, ended_ms)
         self._known[trial] = _Known(run, tags["status"], tags.get("arm", ""))
 
     def _log(self, run: str, stored: Stored) -> None:
