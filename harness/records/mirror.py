@@ -47,7 +47,7 @@ log = logging.getLogger(__name__)
 
 # What MLflow, its database and its HTTP client raise when they can't, and Python where a driver is missing.
 MLFLOW_ERRORS = (MlflowException, SQLAlchemyError, sqlite3.Error, CommandError, ImportError, OSError)
-ROOM = ("cache_size=-65536", "wal_autocheckpoint=16384")  # 64 MB each: indices are written to all over
+ROOM = ("cache_size=-16384", "wal_autocheckpoint=16384")  # 16 and 64 MB: indices are written to all over
 FAILURES_IN_A_ROW = 2  # then the server is taken for dead
 OnProgress = Callable[[int, int], None]  # trials mirrored in this pass, trials to mirror
 
