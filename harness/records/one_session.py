@@ -1,7 +1,7 @@
 """One session of MLflow's database for all that is written of a trial.
 
 MLflow opens one for every part of every call, six a trial, and tells SQLite the same three settings in
-each: an eighth of a mirror's time. An error takes back what came before MLflow's own commit. Its stores
+each: a tenth of a mirror's time. An error takes back what came before MLflow's own commit. Its stores
 make sessions by an attribute, `ManagedSessionMaker`; where a store has none, a server's say, or MLflow
 names it otherwise one day, everything goes as ever.
 """
