@@ -44,7 +44,7 @@ def main() -> None:
         except HarnessError as error:
             show.error(str(error))
             sys.exit(error.exit_code)
-        except BaseException as end:
+        except BaseException as end:  # of Ctrl-C Typer makes a code; a command may take it for its end
             if end.code == INTERRUPTED if isinstance(end, SystemExit) else interrupted:
                 show.error("interrupted; everything finished is kept. The same command goes on from there.")
                 sys.exit(INTERRUPTED)

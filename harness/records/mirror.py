@@ -26,7 +26,7 @@ from harness.records import runs
 from harness.records.executions import Findings, find_runs, mirror_executions
 from harness.records.files import Lock
 from harness.records.mlflow_database import is_damaged, make_database
-from harness.records.one_session import OneSession
+from harness.records.one_session import one_session
 from harness.records.parts import Stored
 from harness.records.store import Store
 from harness.records.tracking import (
@@ -132,7 +132,6 @@ class Mirror:
             if where.uri == default_uri(where.results_root):
                 make_database(where.results_root)
             self._client = MlflowClient(tracking_uri=where.uri)
-            self._one_session = OneSession(self._client)
             self._experiment = self._open_experiment()
             self._known = self._known_runs()
         except MLFLOW_ERRORS as error:
@@ -254,7 +253,7 @@ class Mirror:
         tags = runs.trial_tags(stored, planned, study_hash)
         started_ms, ended_ms = runs.span_ms(stored)
         name = runs.run_name(tags)
-        with self._one_session():
+        with one_session(self._client):
             run = self._client.create_run(self.experiment_id, started_ms, tags, name).info.run_id
             self._log(run, stored)
             ended = "FAILED" if stored.record.status is Status.FAILED else "FINISHED"

@@ -46,8 +46,7 @@ class Net(NamedTuple):
 
 NETS = (Net((40, 100, 100, 10), 100), Net((64, 64, 10), 64))
 GRADIENT = "forward and backward"  # no batch gathered, no optimizer
-KINDS = (GRADIENT, "sgd", "adam")
-WHAT = {GRADIENT: GRADIENT, "sgd": "step by SGD", "adam": "step by Adam"}
+KINDS = {GRADIENT: GRADIENT, "sgd": "step by SGD", "adam": "step by Adam"}
 
 
 def engine(session: Session) -> Result:
@@ -62,7 +61,7 @@ def engine(session: Session) -> Result:
 def _row(run: dict[str, Any]) -> Row:
     """The bar is for stacks as large as studies make them."""
     bar = SHARE if run["stack"] >= 64 else None
-    what = f"bmm / {WHAT[run['kind']]}, {run['net']}, stack {run['stack']}"
+    what = f"bmm / {KINDS[run['kind']]}, {run['net']}, stack {run['stack']}"
     return Row("engine", what, run["shares"], "", bar)
 
 

@@ -12,7 +12,7 @@ from mlflow.tracking import MlflowClient
 from sqlalchemy import Engine, event
 
 from harness.records.mlflow_database import make_database
-from harness.records.one_session import MAKER, OneSession
+from harness.records.one_session import MAKER, one_session
 from harness.records.tracking import default_uri
 
 SETTING = "PRAGMA foreign_keys = ON;"  # which MLflow sends in every session that it opens
@@ -39,10 +39,9 @@ def test_a_trial_takes_one_session(client: MlflowClient) -> None:
     def hear(*given: object) -> None:
         statements.append(str(given[2]))
 
-    one_session = OneSession(client)
     event.listen(Engine, "before_cursor_execute", hear)
     try:
-        with one_session():
+        with one_session(client):
             run = write(client)
         assert statements.count(SETTING) == 1
         statements.clear()
@@ -58,10 +57,9 @@ def test_a_trial_takes_one_session(client: MlflowClient) -> None:
 
 
 def test_after_an_error_the_next_trial_is_written(client: MlflowClient) -> None:
-    one_session = OneSession(client)
-    with pytest.raises(MlflowException, match="not found"), one_session():
+    with pytest.raises(MlflowException, match="not found"), one_session(client):
         client.log_batch("0" * 32, [], [Param("lr", "0.1")])
-    with one_session():
+    with one_session(client):
         run = write(client)
     assert client.get_run(run).info.status == "FINISHED"
 
@@ -69,6 +67,6 @@ def test_after_an_error_the_next_trial_is_written(client: MlflowClient) -> None:
 @pytest.mark.parametrize("tracking", [None, SimpleNamespace(), SimpleNamespace(store=SimpleNamespace())])
 def test_a_store_without_sessions_goes_as_ever(tracking: object) -> None:
     """A server's, or one of another version of MLflow's."""
-    with OneSession(SimpleNamespace(_tracking_client=tracking))():  # type: ignore[arg-type]
+    with one_session(SimpleNamespace(_tracking_client=tracking)):  # type: ignore[arg-type]
         pass
     assert not hasattr(getattr(tracking, "store", None), MAKER)
