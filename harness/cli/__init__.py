@@ -6,9 +6,7 @@ once: the one place in the project where imports stand in functions.
 
 from __future__ import annotations
 
-import atexit
 import contextlib
-import gc
 import signal
 import sys
 from collections.abc import Iterator
@@ -20,6 +18,7 @@ import typer
 from harness import __version__
 from harness.cli import machine_commands, show, study_commands
 from harness.errors import HarnessError
+from harness.garbage import collect_seldom
 
 app = typer.Typer(
     name="harness",
@@ -37,7 +36,7 @@ INTERRUPTED = 130  # 128 + SIGINT
 
 def main() -> None:
     """Run the command line; an error raised on purpose becomes one message and its exit code."""
-    atexit.register(gc.freeze)  # or Python looks through all that was imported once more: a second
+    collect_seldom()
     with _interruptions() as interrupted:
         try:
             app()

@@ -1,21 +1,18 @@
-"""`python -m harness.records.follow RESULTS STUDY [REPORTS]`: mirror a study until standard input ends."""
+"""Follow a study's store into MLflow until no more comes."""
 
 from __future__ import annotations
 
 import logging
-import os
-import sys
 import threading
-from pathlib import Path
 
 from harness.errors import HarnessError, RunFailed
 from harness.records.files import read_json, write_json
-from harness.records.mirror import Mirror, Places, places, seldom_collected
+from harness.records.mirror import Mirror, Places
 from harness.records.mirror_process import STATE_FILE
 
 log = logging.getLogger(__name__)
 
-POLL_S = 1.0
+POLL_S = 2.0  # a look at the store takes ten milliseconds
 LONGEST_PAUSE_S = 60.0  # between two tries at a server that doesn't answer
 
 
@@ -65,24 +62,3 @@ def _note(where: Places, mirrored: int | None, error: str) -> None:
         write_json(path, {"mirrored": known, "error": error})
     except HarnessError as problem:  # a full disk: the mirror's state is the least of it
         log.warning("%s", problem)
-
-
-def main() -> int:
-    """Follow at low priority, so that training has the processor."""
-    os.nice(10)
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
-    results_root, study, *reports = sys.argv[1:]
-    ended = threading.Event()
-
-    def wait_for_the_end() -> None:
-        sys.stdin.buffer.read()
-        ended.set()
-
-    threading.Thread(target=wait_for_the_end, daemon=True).start()
-    where = places(Path(results_root), study, reports_root=reports[0] if reports else None)
-    with seldom_collected():
-        return 0 if follow(where, ended) else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import json
 import logging
 import os
 import sqlite3
 import textwrap
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple, Self, final
+from typing import Generic, NamedTuple, Self, TypeVar, final
 
 from alembic.util.exc import CommandError
 from mlflow.entities import Experiment
@@ -39,11 +38,13 @@ from harness.records.tracking import (
     without_password,
 )
 from harness.records.view import NOTE_TAG, VIEW_TAG, note, view_state
+from harness.words.design import Design
 from harness.words.record import Status
 from harness.words.trial import Planned
 from harness.words.verdict import StudyVerdict
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 # What MLflow, its database and its HTTP client raise when they can't, and Python where a driver is missing.
 MLFLOW_ERRORS = (MlflowException, SQLAlchemyError, sqlite3.Error, CommandError, ImportError, OSError)
@@ -85,27 +86,11 @@ def sync(where: Places, on_progress: OnProgress | None = None) -> SyncResult:
     Raises RunFailed where MLflow doesn't answer, or another mirror of the study is going on; BadInput
     where the study has no results.
     """
-    with seldom_collected(), Mirror(where) as mirror:
+    with Mirror(where) as mirror:
         result = mirror.catch_up(on_progress)
         if not result.failed:
             mirror.finish()
     return result
-
-
-@contextlib.contextmanager
-def seldom_collected() -> Iterator[None]:
-    """Python's collector kept from what the libraries made at import, and called for every 50,000 objects.
-
-    A run in MLflow takes thousands: as often as usual, it would take a fifth of a mirror's time.
-    """
-    before = gc.get_threshold()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-        gc.unfreeze()
 
 
 @final
@@ -125,7 +110,8 @@ class Mirror:
             raise BadInput(
                 f"there are no results of {where.study!r} under {where.results_root}: run it first"
             )
-        self._read_plan: tuple[int, dict[str, list[Planned]]] | None = None  # when it was written, and it
+        self._plan = Reread(self.store, "plan", lambda: _by_trial(self.store.plan()))
+        self._design_hash = Reread(self.store, "design", lambda: _hash(self.store.design()))
         self._lock = Lock(self.store.path / "mirror.lock", f"mirror of {where.study!r} to MLflow")
         self._lock.acquire()
         try:
@@ -166,7 +152,7 @@ class Mirror:
 
         A trial that a whole plan has no more loses its arm, so that it joins no mean of the study as it is.
         """
-        plan = self._plan()
+        plan = self._plan.now()
         statuses = self.store.statuses()
         stale = {
             trial
@@ -175,8 +161,8 @@ class Mirror:
         }
         if not stale:
             return SyncResult(0, len(statuses), 0)
-        design, created, error, in_a_row = self.store.design(), 0, "", 0
-        study_hash = design.hash if design else ""  # takes half a millisecond: once for all trials
+        created, error, in_a_row = 0, "", 0
+        study_hash = self._design_hash.now()
         for stored in self.store.stored(stale):
             try:
                 self._mirror(stored, plan.get(stored.record.trial, []), study_hash)
@@ -196,7 +182,7 @@ class Mirror:
         if design is None:
             return
         findings = Findings(design, self._verdict(), self.where.reports_root / self.where.study)
-        judged = any(p.phase == "judge" for places in self._plan().values() for p in places)
+        judged = any(p.phase == "judge" for places in self._plan.now().values() for p in places)
         tags = {NOTE_TAG: note(design, findings.verdict), VIEW_TAG: view_state(design, judged)}
         try:
             self._tag_experiment(tags)
@@ -231,13 +217,6 @@ class Mirror:
             else:
                 known[trial] = _Known(run.id, run.tags["status"], run.tags.get("arm", ""))
         return known
-
-    def _plan(self) -> dict[str, list[Planned]]:
-        """Every trial's places in the plan, read again only where it was written again."""
-        written = self.store.plan_time()
-        if self._read_plan is None or self._read_plan[0] != written:
-            self._read_plan = (written, _by_trial(self.store.plan()))
-        return self._read_plan[1]
 
     def _is_current(self, trial: str, status: Status, planned: list[Planned] | None) -> bool:
         known = self._known.get(trial)
@@ -281,6 +260,22 @@ class Mirror:
             return None
 
 
+@final
+class Reread(Generic[T]):
+    """What is made of a document of the store, made again only where the document was written again."""
+
+    def __init__(self, store: Store, document: str, make: Callable[[], T]) -> None:
+        self._store, self._document, self._make = store, document, make
+        self._made: tuple[int, T] | None = None  # when the document was written, and of it
+
+    def now(self) -> T:
+        """As the document is now."""
+        written = self._store.written(self._document)
+        if self._made is None or self._made[0] != written:
+            self._made = (written, self._make())
+        return self._made[1]
+
+
 class _Known(NamedTuple):
     run: str
     status: str
@@ -301,6 +296,10 @@ def _commit_quickly(connection: object, _: object) -> None:
         if mode == "wal":
             for setting in ("synchronous=NORMAL", *ROOM):
                 connection.execute(f"PRAGMA {setting}").close()
+
+
+def _hash(design: Design | None) -> str:
+    return "" if design is None else design.hash
 
 
 def _by_trial(plan: list[Planned]) -> dict[str, list[Planned]]:

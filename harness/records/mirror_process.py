@@ -32,7 +32,7 @@ class MirrorProcess:
     def __init__(self, results_root: Path | str, study: str, reports_root: Path | str | None = None) -> None:
         root = Path(results_root).absolute()
         self.folder = root / study
-        self._argv = [sys.executable, "-m", "harness.records.follow", str(root), study]
+        self._argv = [sys.executable, "-m", "harness.records.mirror_beside", str(root), study]
         if reports_root is not None:
             self._argv.append(str(Path(reports_root).absolute()))
         self._process: subprocess.Popen[bytes] | None = None

@@ -246,10 +246,10 @@ class Store:
         """Every planned trial's place in the design."""
         return self._load("plan", list[Planned], [])
 
-    def plan_time(self) -> int:
-        """When the plan was written, in nanoseconds since 1970; 0 where there is none."""
+    def written(self, document: str) -> int:
+        """When `plan`, say, was written, in nanoseconds since 1970; 0 where there is none."""
         try:
-            return self._document("plan").stat().st_mtime_ns
+            return self._document(document).stat().st_mtime_ns
         except FileNotFoundError:
             return 0
 

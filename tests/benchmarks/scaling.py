@@ -19,6 +19,7 @@ from typing import Any, final
 import psutil
 
 from harness.cli.reports import rebuild
+from harness.garbage import collect_seldom
 from harness.records.mirror import places, sync
 from harness.records.mirror_process import MirrorProcess
 from harness.records.store import Store
@@ -155,7 +156,7 @@ def peak_mib(process: psutil.Process) -> float:
 
 
 def _is_mirror(process: psutil.Process) -> bool:
-    return "harness.records.follow" in process.cmdline()
+    return "harness.records.mirror_beside" in process.cmdline()
 
 
 def until_done(mirror: MirrorProcess) -> dict[str, float]:
@@ -267,6 +268,7 @@ def mirror(session: Session) -> Result:
 
 def main() -> None:
     """Run one part as its task says."""
+    collect_seldom()  # as the command does
     source, target = map(Path, sys.argv[1:3])
     task = json.loads(source.read_text(encoding="utf-8"))
     target.write_text(json.dumps(PARTS[task["part"]](task)), encoding="utf-8")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import json
 import socket
 import sqlite3
@@ -24,7 +23,7 @@ from harness.errors import BadInput, RunFailed
 from harness.records import mirror as mirror_module
 from harness.records import runs
 from harness.records.files import Lock
-from harness.records.mirror import Mirror, Places, SyncResult, places, seldom_collected, sync
+from harness.records.mirror import Mirror, Places, SyncResult, places, sync
 from harness.records.mirror_process import MirrorProcess
 from harness.records.mlflow_database import make_database
 from harness.records.parts import GROUP, Stored
@@ -570,16 +569,6 @@ def test_evaluations_are_spread_over_the_trial() -> None:
     assert len(times) == EVALUATIONS
     assert times == sorted(times, reverse=True)  # so that MLflow writes a run's latest value once
     assert (times[-1], times[0]) == (1_000_000 - 400, 1_000_000)
-
-
-def test_the_collector_is_as_it_was_afterwards() -> None:
-    before = gc.get_threshold()
-    with contextlib.suppress(ValueError), seldom_collected():
-        assert gc.get_threshold() != before
-        assert gc.get_freeze_count()
-        raise ValueError
-    assert gc.get_threshold() == before
-    assert not gc.get_freeze_count()
 
 
 def test_a_search_opens_with_the_best() -> None:
