@@ -82,13 +82,13 @@ def lstm(folder: Path) -> dict[str, Any]:
     return _small_list("MNIST-1D, an LSTM", model, 1)
 
 
-def short(make: MakeStudy) -> MakeStudy:
-    """A study with runs of a few steps."""
+def lasting(make: MakeStudy, **length: int) -> MakeStudy:
+    """A study with runs of another length: `steps=20`, `epochs=5`."""
 
     def made(folder: Path) -> dict[str, Any]:
         tree = make(folder)
         del tree["base"]["train"]["epochs"]
-        tree["base"]["train"]["steps"] = SHORT_STEPS
+        tree["base"]["train"].update(length)
         return tree
 
     return made
