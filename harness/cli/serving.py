@@ -13,6 +13,7 @@ from harness.records.ui import ML_PAGES, experiments, ui_command, wait_healthy
 from harness.records.view import view_url
 
 START_S = 120.0
+MAGIC = b"SQLite format 3\0"  # how a database begins
 
 
 def serve(results: Path, port: int) -> None:
@@ -25,7 +26,7 @@ def serve(results: Path, port: int) -> None:
         show.text(f"MLflow: {without_password(uri).rstrip('/')}{ML_PAGES}   (that of MLFLOW_TRACKING_URI)")
         return
     command = ui_command(results, port)
-    if uri == default_uri(results) and not database(results).exists():
+    if uri == default_uri(results) and not _is_database(database(results)):
         _make_database(results.absolute())
     with subprocess.Popen(command.argv, env=command.env, stdout=sys.stderr) as server:
         try:
@@ -41,12 +42,24 @@ def serve(results: Path, port: int) -> None:
             raise
 
 
+def _is_database(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(MAGIC)) == MAGIC
+    except OSError:
+        return False
+
+
 def _make_database(results: Path) -> None:
-    """Before the server, which would make it piece by piece. Raises RunFailed where that can't be done."""
+    """Before the server, which would make it piece by piece.
+
+    Raises RunFailed where that can't be done, or what is there is no database.
+    """
     from harness.records.mirror import MLFLOW_ERRORS  # they take seconds to import
-    from harness.records.mlflow_database import make_database
+    from harness.records.mlflow_database import is_damaged, make_database
 
     try:
         make_database(results)
     except MLFLOW_ERRORS as error:
-        raise RunFailed(f"can't make {database(results)}: {error}. Mend that, and run it again") from error
+        remedy = "Move it away" if is_damaged(error) else "Mend that"
+        raise RunFailed(f"no MLflow in {database(results)}: {error}. {remedy}, and run it again") from error

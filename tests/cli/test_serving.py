@@ -34,6 +34,15 @@ def test_a_server_that_ends_at_once_is_told_at_once(project: Path, monkeypatch: 
         serving.serve(project / "results", 5000)
 
 
+def test_a_file_that_is_no_database_is_told_at_once(harness: Harness, project: Path) -> None:
+    (project / "results").mkdir()
+    (project / "results/mlflow.db").write_text("notes, not a database" * 100, encoding="utf-8")
+    ran = harness("ui")
+    assert ran.code == 1
+    assert "mlflow.db: file is not a database. Move it away, and run it again" in ran.err
+    assert "Traceback" not in ran.err
+
+
 def test_the_database_it_serves_is_made_first(
     harness: Harness, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
