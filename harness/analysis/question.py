@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -135,6 +135,19 @@ def with_delta(asked: Question, reference: str, given: Delta | None) -> Question
         mean = column_means(asked)[reference]
         delta, scale = difference_scale(asked.outcome, given, mean, reference)
     return replace(asked, delta=delta, scale=scale)
+
+
+def names_without(asked: Question, factors: Collection[str]) -> tuple[str, ...]:
+    """The columns' names without the levels of some factors; whole where a level's own label has a comma."""
+    names = {c: c for c in asked.columns}
+    for label in asked.arms:
+        levels = asked.evidence.design.arm(label).levels
+        parts = label.split(", ")
+        if len(parts) == len(levels):
+            free = [part for part, f in zip(parts, levels, strict=True) if f not in factors]
+            short = ", ".join(free) or label
+            names = {c: name.replace(label, short) for c, name in names.items()}
+    return tuple(names.values())
 
 
 def column_means(asked: Question) -> dict[str, float]:

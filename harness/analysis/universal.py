@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from harness.analysis.estimates import Interval
 from harness.analysis.kinds.joint import joint_answer
-from harness.analysis.question import Question
+from harness.analysis.question import Question, names_without
 from harness.words.hypothesis import (
     AtLeast,
     BestOf,
@@ -61,15 +61,7 @@ def _null_value(asked: Question) -> float | None:
 
 def without_setting(asked: Question, setting: Mapping[str, str]) -> Question:
     """The question with the setting's levels left out of its columns' names, for the claim as a whole."""
-    names = {c: c for c in asked.columns}
-    for label in asked.arms:
-        levels = asked.evidence.design.arm(label).levels
-        parts = label.split(", ")
-        if len(parts) == len(levels):  # no level's own label has a comma
-            free = [part for part, f in zip(parts, levels, strict=True) if f not in setting]
-            short = ", ".join(free) or label
-            names = {c: name.replace(label, short) for c, name in names.items()}
-    columns = tuple(names.values())
+    columns = names_without(asked, setting)
     return replace(asked, columns=columns) if len(set(columns)) == len(columns) else asked
 
 

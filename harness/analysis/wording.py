@@ -6,7 +6,7 @@ What a kind of hypothesis says stands with the kind; here is what they share.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from harness.analysis.question import Question
 from harness.analysis.scale import SPLIT_LABELS
@@ -14,6 +14,7 @@ from harness.analysis.verdict_rule import Decision
 from harness.words.design import DataFacts
 from harness.words.metrics import split_metric
 from harness.words.outcome import UNITS
+from harness.words.settings import setting_label
 from harness.words.verdict import Answer, Estimate, HypothesisVerdict, graded
 
 SCOPES = {
@@ -41,6 +42,14 @@ def headline(decision: Decision, finding: str | None) -> str:
 def joint_headline(verdict: HypothesisVerdict) -> str:
     """The verdict on a universal claim in one sentence: answer, grade, where it holds and what decides."""
     return f"{graded(verdict.answer, verdict.grade, verdict.fragile)}: {verdict.reason}"
+
+
+def place(asked: Question, factors: Sequence[str], statement: str) -> str:
+    """ "at depth 8, " before a statement that names not all arms, which share the levels of such factors."""
+    if not factors or all(arm in statement for arm in asked.arms):
+        return ""
+    levels = asked.evidence.design.arm(asked.arms[0]).levels
+    return f"at {setting_label({factor: levels[factor] for factor in factors})}, "
 
 
 def interval_text(found: Estimate) -> tuple[str, str]:

@@ -20,7 +20,7 @@ from harness.analysis.kinds.base import (
     without_diverged,
 )
 from harness.analysis.outcomes import Floats
-from harness.analysis.question import Question, scores, with_delta
+from harness.analysis.question import Question, names_without, scores, with_delta
 from harness.analysis.scale import outcome_label
 from harness.analysis.sign_flip import sign_flip_p
 from harness.analysis.verdict_rule import Robustness, Ruling, effect_by_tests, effect_rule
@@ -207,13 +207,16 @@ def interaction_finding(asked: Question, found: Estimate) -> str:
 
 
 def _advantage(asked: Question) -> str:
-    a, b = asked.columns[0], asked.columns[len(asked.columns) // 2]
-    assert isinstance(asked.hypothesis, Interaction)
-    sides = (asked.hypothesis.a, asked.hypothesis.b)
-    names = [side if isinstance(side, str) else column for side, column in zip(sides, (a, b), strict=True)]
+    a, b = side_names(asked)
     if asked.outcome.function == "probe":
-        return f"the {outcome_label(asked.outcome)} of {names[0]} less that of {names[1]}"
-    return f"the advantage of {names[0]} over {names[1]} in {outcome_label(asked.outcome)}"
+        return f"the {outcome_label(asked.outcome)} of {a} less that of {b}"
+    return f"the advantage of {a} over {b} in {outcome_label(asked.outcome)}"
+
+
+def side_names(asked: Question) -> tuple[str, str]:
+    """An interaction's a and b, without the levels that it goes over or stays at."""
+    names = names_without(asked, {_levels(asked).factor, *asked.hypothesis.at})
+    return names[0], names[len(names) // 2]
 
 
 DOSE = Kind(weigh_dose, dose, dose_statement, dose_finding)

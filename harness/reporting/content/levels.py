@@ -12,6 +12,7 @@ import pandas as pd
 
 from harness.analysis.critical_level import likeliest_slope
 from harness.analysis.kinds.base import described
+from harness.analysis.kinds.trend import side_names
 from harness.analysis.question import Question, question, scores
 from harness.reporting.content.context import Case, Context, capital, draw, estimator, outcome_words
 from harness.reporting.document import Block, Column, Table
@@ -63,7 +64,7 @@ def interaction_blocks(case: Case) -> Iterator[Block]:
     axis = _axis(asked, levels)
     found = scores(asked)
     a, b = np.split(found.values, 2, axis=1)
-    names = _side_names(asked)
+    names = side_names(asked)
     worse = asked.outcome.function != "probe" and asked.direction == "lower"
     difference = b - a if worse else a - b
     parts = {names[0]: a, names[1]: b, "": difference}
@@ -190,15 +191,6 @@ def _side_runs(side: str, values: Any, replicates: Any, levels: Sweep, ratio: bo
 def _side_means(asked: Question, side: str, values: Any, levels: Sweep, ratio: bool) -> pd.DataFrame:
     rows = [{"value": x, **described(asked, values[:, i])} for i, x in enumerate(levels.values)]
     return _means(rows, ratio).assign(side=side)
-
-
-def _side_names(asked: Question) -> tuple[str, str]:
-    hypothesis = asked.hypothesis
-    assert isinstance(hypothesis, Interaction)
-    columns = (asked.columns[0], asked.columns[len(asked.columns) // 2])
-    sides = (hypothesis.a, hypothesis.b)
-    a, b = (side if isinstance(side, str) else column for side, column in zip(sides, columns, strict=True))
-    return a, b
 
 
 def _optimum(verdict: HypothesisVerdict, levels: Sweep) -> Optimum | None:
