@@ -21,6 +21,7 @@ from harness.training.stack import Stack
 from harness.words.base import Word
 from harness.words.design import Arm, Design, sides_of
 from harness.words.hypothesis import Identity
+from harness.words.settings import setting_label
 from harness.words.trial import Trial
 
 # Seconds of a study besides its training, as the studies of this project took them on two cores.
@@ -124,10 +125,13 @@ def in_words(design: Design, found: Sequence[Detectable]) -> list[str]:
 
 
 def _named(design: Design, index: int) -> str:
-    """A hypothesis by its name, else by its number in the file, its kind and the arms it compares."""
+    """A hypothesis by its name, else by its number in the file, its kind, the arms it compares and where."""
     hypothesis = design.study.hypotheses[index]
-    sides = [side for side in sides_of(hypothesis) if isinstance(side, str)]
-    return hypothesis.name or f"{index + 1} {hypothesis.kind}" + (f" ({' / '.join(sides)})" if sides else "")
+    sides = " / ".join(side for side in sides_of(hypothesis) if isinstance(side, str))
+    levels = design.select_arms({}, hypothesis.at)[0].levels
+    place = setting_label({factor: levels[factor] for factor in hypothesis.at})
+    told = ", ".join(filter(None, (sides, place and f"at {place}")))
+    return hypothesis.name or f"{index + 1} {hypothesis.kind}" + (f" ({told})" if told else "")
 
 
 def _sentence(found: Detectable) -> str:

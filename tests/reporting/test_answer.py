@@ -56,6 +56,17 @@ def test_why_of_other_hypotheses_is_the_reason_alone() -> None:
     assert failing["Why"] == "G4 failed"
 
 
+def test_why_leaves_out_where_the_effect_was_found_too() -> None:
+    """A finding that begins "at depth 8, " is left out whole."""
+    evidence = simulated_evidence(replicates=8, hypotheses=[ONE | {"primary": True}, ONE | {"a": "sgd"}])
+    verdict = judge_study(evidence)
+    first, other = verdict.hypotheses
+    placed = other.model_copy(update={"reason": f"at depth 8, {other.reason}"})
+    context = Context(evidence, verdict.model_copy(update={"hypotheses": [first, placed]}))
+    (row,) = next(b for b in others_section(context) if isinstance(b, Table)).rows
+    assert row[-1].lower() == other.reason.rpartition("; ")[2]
+
+
 def test_a_p_that_another_test_made_names_it(evidence: Evidence, verdict: StudyVerdict) -> None:
     found = verdict.hypotheses[0].estimate
     assert found is not None

@@ -73,6 +73,14 @@ def test_what_is_exact_needs_no_replicates(design):
     assert said[1].startswith("2 identity: computed exactly, without replicates")
 
 
+def test_hypotheses_are_named_by_the_levels_they_stay_at(design):
+    line = "  - {kind: superiority, a: adam, b: sgd, outcome: {final: test/accuracy}, delta: 0.01}\n"
+    at = "  - {kind: best_of, outcome: {final: test/accuracy}, delta: 0.01, at: {train.batch_size: 10}}\n"
+    plan = design((line, at), ("adam]}", "adam], train.batch_size: [10, 30]}"))
+    (said,) = in_words(plan, detectable(plan))
+    assert said.startswith("1 best_of (at batch size 10): ")
+
+
 def test_a_ratio_near_1_is_told_from_1(design):
     ratio = Detectable(0, "steps_to val/accuracy", 8, 1.4, 0.002, 1.0042, "ratio of steps", "a pilot")
     (said,) = in_words(design(), [ratio._replace(between=(1.0021, 1.0113))])

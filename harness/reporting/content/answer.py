@@ -106,7 +106,8 @@ def _why(context: Context, verdict: HypothesisVerdict) -> str:
     if asked is None or found is None:
         return verdict.reason
     effect = kind_of(asked.hypothesis).finding(asked, found)
-    return capital(verdict.reason.removeprefix(f"{effect}; "))
+    _, _, why = verdict.reason.partition(f"{effect}; ")  # before it stands where, at most
+    return capital(why or verdict.reason)
 
 
 def _corrections(verdicts: Sequence[HypothesisVerdict]) -> str:
