@@ -22,7 +22,7 @@ from harness.analysis.scale import Scale
 from harness.analysis.universal import Part, claim_p, joint_verdict, without_setting
 from harness.analysis.variation import variation_of
 from harness.analysis.verdict_rule import Decision, conclude
-from harness.analysis.wording import OVER_TASKS, headline, joint_headline, place, scope_text
+from harness.analysis.wording import OVER_TASKS, headline, joint_headline, placed, scope_text
 from harness.errors import BadInput
 from harness.words.hypothesis import Hypothesis
 from harness.words.outcome import Outcome
@@ -90,24 +90,24 @@ def _judge_at(evidence: Evidence, setting: Setting, index: int, settings: int) -
     gates = check_gates(kind.deciding(answered), kind.gates)
     decision = conclude(answered.ruling, [gate for gate, _ in gates], answered.robust)
     found = answered.interval and _estimate(answered.interval, asked.scale, answered.extra)
-    statement = kind.statement(asked)
-    where = place(asked, [f for f in hypothesis.at if f not in setting.levels], statement)
-    said = None if found is None else where + kind.finding(asked, found)
+    statement = placed(kind.statement(asked), asked, setting.levels)
+    said = None if found is None else placed(kind.finding(asked, found), asked, setting.levels)
     verdict = _hypothesis_verdict(answered, decision, index, found)
     reason = decision.reason if said is None else f"{said}; {decision.reason}"
     name = hypothesis.name and ", ".join(filter(None, (hypothesis.name, setting.label)))
     verdict = verdict.model_copy(
         update={
             "gates": [gate for gate, _ in gates],
-            "statement": name or where + statement,
+            "statement": name or statement,
             "reason": f"{reason}.",
             "at": setting.levels,
         }
     )
     failing = {gate.name: set(arms) for gate, arms in gates}
     judged = _Judged(verdict, headline(decision, said), failing, against_control(answered))
-    general = hypothesis.name or where + kind.statement(without_setting(asked, setting.levels))
+    general = kind.statement(without_setting(asked, setting.levels))
     robust = answered.robust if decision.fragile and answered.robust else decision.answer
+    general = hypothesis.name or placed(general, asked, setting.levels)
     return judged, Part(verdict, general, robust, claim_p(asked, answered.interval))
 
 

@@ -6,7 +6,7 @@ What a kind of hypothesis says stands with the kind; here is what they share.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 
 from harness.analysis.question import Question
 from harness.analysis.scale import SPLIT_LABELS
@@ -44,12 +44,19 @@ def joint_headline(verdict: HypothesisVerdict) -> str:
     return f"{graded(verdict.answer, verdict.grade, verdict.fragile)}: {verdict.reason}"
 
 
-def place(asked: Question, factors: Sequence[str], statement: str) -> str:
-    """ "at depth 8, " before a statement that names not all arms, which share the levels of such factors."""
-    if not factors or all(arm in statement for arm in asked.arms):
-        return ""
-    levels = asked.evidence.design.arm(asked.arms[0]).levels
-    return f"at {setting_label({factor: levels[factor] for factor in factors})}, "
+def placed(said: str, asked: Question, settled: Collection[str]) -> str:
+    """A sentence about arms that it doesn't all name, after the levels that they share: "at depth 8, ...".
+
+    Without those that it names, and those of `settled` factors, which are told otherwise.
+    """
+    if all(arm in said for arm in asked.arms):
+        return said
+    design = asked.evidence.design
+    arms = [design.arm(arm).levels for arm in asked.arms]
+    free = [f for f, levels in design.levels.items() if len(levels) > 1 and f not in settled]
+    shared = {f: arms[0][f] for f in free if len({levels[f] for levels in arms}) == 1}
+    unsaid = {f: level for f, level in shared.items() if setting_label({f: level}) not in said}
+    return f"at {setting_label(unsaid)}, {said}" if unsaid else said
 
 
 def interval_text(found: Estimate) -> tuple[str, str]:
