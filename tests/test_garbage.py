@@ -6,7 +6,6 @@ import sys
 import pytest
 
 LEFT = """
-import gc
 from harness.garbage import collect_seldom
 
 class Told:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -90,24 +91,23 @@ def _judge_at(evidence: Evidence, setting: Setting, index: int, settings: int) -
     gates = check_gates(kind.deciding(answered), kind.gates)
     decision = conclude(answered.ruling, [gate for gate, _ in gates], answered.robust)
     found = answered.interval and _estimate(answered.interval, asked.scale, answered.extra)
-    statement = placed(kind.statement(asked), asked, setting.levels)
-    said = None if found is None else placed(kind.finding(asked, found), asked, setting.levels)
+    say = partial(placed, asked=asked, settled=setting.levels)
+    said = None if found is None else say(kind.finding(asked, found))
     verdict = _hypothesis_verdict(answered, decision, index, found)
     reason = decision.reason if said is None else f"{said}; {decision.reason}"
     name = hypothesis.name and ", ".join(filter(None, (hypothesis.name, setting.label)))
     verdict = verdict.model_copy(
         update={
             "gates": [gate for gate, _ in gates],
-            "statement": name or statement,
+            "statement": name or say(kind.statement(asked)),
             "reason": f"{reason}.",
             "at": setting.levels,
         }
     )
     failing = {gate.name: set(arms) for gate, arms in gates}
     judged = _Judged(verdict, headline(decision, said), failing, against_control(answered))
-    general = kind.statement(without_setting(asked, setting.levels))
+    general = hypothesis.name or say(kind.statement(without_setting(asked, setting.levels)))
     robust = answered.robust if decision.fragile and answered.robust else decision.answer
-    general = hypothesis.name or placed(general, asked, setting.levels)
     return judged, Part(verdict, general, robust, claim_p(asked, answered.interval))
 
 
